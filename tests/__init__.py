@@ -1,0 +1,1 @@
+"""Promises, each kept against real parts: see tests/parts and tests/support."""

@@ -1,0 +1,202 @@
+"""Brings what is missing: `python3 -m tests.parts [tests|peers]`.
+
+One part after the other (a control plane takes 3 GB to compile), each line on
+the terminal one part. A part whose stamp carries today's recipe is left alone,
+so a warm run costs milliseconds.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.parts import cache
+from tests.parts.find import from_assets
+from tests.parts.recipes import RECIPES, DebianPackage, GoModule, Recipe
+
+GO = (1, 26)
+"""What Kubernetes 1.36 asks for in its go.mod."""
+
+
+class CannotBring(RuntimeError):
+    """A part cannot be made here; the text says what to install."""
+
+
+def main(arguments: list[str]) -> int:
+    group = arguments[0] if arguments else "tests"
+    wanted = [recipe for recipe in RECIPES if recipe.group == group]
+    if not wanted:
+        print(f"parts: no group {group!r}; there are tests and peers", file=sys.stderr)
+        return 2
+    try:
+        bring(wanted)
+    except CannotBring as reason:
+        print(f"parts: {reason}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def bring(recipes: list[Recipe]) -> None:
+    if not missing(recipes):
+        return
+    with only_one():
+        for recipe in missing(recipes):
+            with told(recipe):
+                make(recipe)
+                stamp(recipe).write_text(recipe.fingerprint())
+
+
+def missing(recipes: list[Recipe]) -> list[Recipe]:
+    return [recipe for recipe in recipes if not is_there(recipe)]
+
+
+def is_there(recipe: Recipe) -> bool:
+    if all(from_assets(name) for name in recipe.binaries):
+        return True
+    built = all((cache.binaries() / name).is_file() for name in recipe.binaries)
+    mark = stamp(recipe)
+    return built and mark.is_file() and mark.read_text() == recipe.fingerprint()
+
+
+def stamp(recipe: Recipe) -> Path:
+    return cache.stamps() / f"{type(recipe).__name__}-{recipe.name}"
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Two runs at once would build everything twice, with twice the memory."""
+    cache.binaries().mkdir(parents=True, exist_ok=True)
+    cache.stamps().mkdir(exist_ok=True)
+    with (cache.folder() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("parts: another run is building; waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def told(recipe: Recipe) -> Iterator[None]:
+    """One line: what, a dot every ten seconds, and how long it took."""
+    started = time.monotonic()
+    done = threading.Event()
+    print(f"parts: {recipe.name} {recipe.version}, about {recipe.minutes} min ", end="", flush=True)
+    dots = threading.Thread(target=tick, args=(done,), daemon=True)
+    dots.start()
+    verdict = "failed"
+    try:
+        yield
+        verdict = "ready"
+    finally:
+        done.set()
+        dots.join()
+        print(f" {verdict} after {time.monotonic() - started:.0f} s", flush=True)
+
+
+def tick(done: threading.Event) -> None:
+    while not done.wait(10):
+        print(".", end="", flush=True)
+
+
+def make(recipe: Recipe) -> None:
+    # Inside the cache, so that the last step is a rename and never half a file.
+    with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="making-") as folder:
+        if isinstance(recipe, GoModule):
+            compile_go(recipe, Path(folder))
+        else:
+            unpack_debian(recipe, Path(folder))
+
+
+def compile_go(recipe: GoModule, folder: Path) -> None:
+    go = go_command(recipe)
+    for binary, package in recipe.packages.items():
+        run(
+            *("nice", go, "build", "-trimpath", "-tags", recipe.tags),
+            *("-ldflags", recipe.linker_flags, "-o", str(folder / binary), package),
+            cwd=recipe.folder,
+            # Without version control data: a dirty tree would change the bytes.
+            env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"},
+        )
+        os.replace(folder / binary, cache.binaries() / binary)
+        for alias in recipe.aliases:
+            link(cache.binaries() / alias, binary)
+
+
+def link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def go_command(recipe: GoModule) -> str:
+    need = f"Go {GO[0]}.{GO[1]} or newer is needed to build {recipe.name} {recipe.version}"
+    remedy = "install the toolchain and put `go` on PATH"
+    if "kube-apiserver" in recipe.binaries or "etcd" in recipe.binaries:
+        remedy += ", or set KUBEBUILDER_ASSETS to a folder with " + ", ".join(recipe.binaries)
+    if not (go := shutil.which("go")):
+        raise CannotBring(f"{need}, and there is none here; {remedy}")
+    said = run(go, "version")
+    if not (version := re.search(r"go(\d+)\.(\d+)", said)) or (
+        (int(version[1]), int(version[2])) < GO
+    ):
+        raise CannotBring(f"{need}, and {go} says {said.strip()!r}; {remedy}")
+    return go
+
+
+def unpack_debian(recipe: DebianPackage, folder: Path) -> None:
+    for tool in ("apt-get", "apt-cache", "dpkg"):
+        if not shutil.which(tool):
+            raise CannotBring(
+                f"{recipe.name} {recipe.version} comes from Debian's package of that name, "
+                f"and {tool} is not here; put {' and '.join(recipe.files)} of version "
+                f"{recipe.version} into {cache.binaries()}"
+            )
+    run("apt-get", "download", debian_version(recipe), cwd=folder)
+    (package,) = folder.glob("*.deb")
+    run("dpkg", "-x", str(package), str(folder / "content"))
+    for binary, path in recipe.files.items():
+        os.replace(folder / "content" / path, cache.binaries() / binary)
+
+
+def debian_version(recipe: DebianPackage) -> str:
+    """`package=version` of the newest one on offer that is of the wanted line."""
+    if not (offered := versions_on_offer(recipe)):
+        run("apt-get", "update", "-qq")
+        offered = versions_on_offer(recipe)
+    for version in offered:
+        if version.startswith(recipe.version + "."):
+            return f"{recipe.name}={version}"
+    raise CannotBring(
+        f"no package {recipe.name} {recipe.version} is on offer here "
+        f"(found: {', '.join(offered) or 'none'}); it is in Debian 12"
+    )
+
+
+def versions_on_offer(recipe: DebianPackage) -> list[str]:
+    table = run("apt-cache", "madison", recipe.name)
+    return [line.split("|")[1].strip() for line in table.splitlines() if line.count("|") == 2]
+
+
+def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    """The command's output; its last lines are the error when it fails."""
+    # From C: a tool that speaks another language would still be understood.
+    environment = os.environ | {"LC_ALL": "C"} | (env or {})
+    ended = subprocess.run(
+        command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if ended.returncode:
+        tail = "\n    ".join((ended.stderr or ended.stdout).splitlines()[-20:])
+        raise CannotBring(f"`{' '.join(command)}` ended with {ended.returncode}:\n    {tail}")
+    return ended.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""`find("kube-apiserver")`: the path of a part, or one sentence that says how to get it.
+
+A missing part is an error and never a skip: a test that did not run proves
+nothing, and nobody reads a list of skips.
+"""
+
+import os
+from pathlib import Path
+
+from tests.parts import cache
+from tests.parts.recipes import RECIPES, Recipe
+
+
+class MissingPart(RuntimeError):
+    """A part that a test needs is not on this machine."""
+
+
+def find(name: str) -> Path:
+    """The executable `name`, e.g. `etcd`; raises MissingPart, or KeyError for an unknown name."""
+    recipe = recipe_of(name)
+    if path := from_assets(name) or executable(cache.binaries() / name):
+        return path
+    raise MissingPart(
+        f"{name} {recipe.version} is not in {cache.binaries()}; "
+        f"`{recipe.command}` brings it (about {recipe.minutes} min the first time)"
+    )
+
+
+def recipe_of(name: str) -> Recipe:
+    for recipe in RECIPES:
+        if name in recipe.binaries:
+            return recipe
+    known = ", ".join(sorted(binary for recipe in RECIPES for binary in recipe.binaries))
+    raise KeyError(f"no part is called {name!r}; there are {known}")
+
+
+def from_assets(name: str) -> Path | None:
+    folder = cache.assets()
+    return executable(folder / name) if folder else None
+
+
+def executable(path: Path) -> Path | None:
+    return path if path.is_file() and os.access(path, os.X_OK) else None

@@ -1,0 +1,158 @@
+"""Which parts there are and how each is made: the whole list, as values.
+
+A Go part has a folder beside this file with a go.mod that pins it and a go.sum
+that pins everything beneath, so that every machine builds the same bytes.
+A Debian part is unpacked, never installed: its service must not start here.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """A part compiled from `folder`; `packages` gives each binary its import path."""
+
+    name: str
+    version: str
+    minutes: int
+    """How long the first build takes on two cores, downloads included."""
+    packages: dict[str, str]
+    aliases: tuple[str, ...] = ()
+    """Names of one multi-call binary, which knows by its name what to be."""
+    stamp_version: tuple[str, ...] = ()
+    """Linker variables that hold the version, empty in a build from a module."""
+    tags: str = ""
+    group: str = "tests"
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.name
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        return self.aliases or tuple(self.packages)
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    @property
+    def linker_flags(self) -> str:
+        return " ".join(("-s -w", *(f"-X {variable}" for variable in self.stamp_version)))
+
+    def fingerprint(self) -> str:
+        """Changes with whatever the binaries are made of."""
+        digest = hashlib.sha256(repr(self).encode())
+        for file in sorted(self.folder.iterdir()):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """A part taken out of a Debian package; `files` gives each binary its path inside."""
+
+    name: str
+    version: str
+    minutes: int
+    files: dict[str, str]
+    group: str = "tests"
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        return tuple(self.files)
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+Recipe = GoModule | DebianPackage
+
+
+def command_for(group: str) -> str:
+    return "make parts" if group == "tests" else f"make parts-{group}"
+
+
+COMPONENT = "k8s.io/component-base/version"
+COMMON = "github.com/prometheus/common/version"
+
+RECIPES: tuple[Recipe, ...] = (
+    GoModule(
+        "etcd",
+        version="3.6.8",
+        minutes=1,
+        packages={"etcd": "go.etcd.io/etcd/server/v3"},
+    ),
+    GoModule(
+        "alertmanager",
+        version="0.31.1",
+        minutes=1,
+        packages={
+            "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
+            "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
+        },
+        stamp_version=(f"{COMMON}.Version=0.31.1",),
+    ),
+    GoModule(
+        "prometheus",
+        version="3.15.0",
+        minutes=4,
+        packages={
+            "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+            "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+        },
+        stamp_version=(f"{COMMON}.Version=3.15.0",),
+        # The cloud SDKs of service discovery are most of its size and none of its use here.
+        tags="remove_all_sd",
+    ),
+    # What many still run, and the last line before ranges became left-open in 3.0:
+    # the same rule counts differently, so rules are tested with both.
+    DebianPackage(
+        "prometheus",
+        version="2.42",
+        minutes=1,
+        files={"prometheus2": "usr/bin/prometheus", "promtool2": "usr/bin/promtool"},
+    ),
+    GoModule(
+        "helm",
+        version="3.22.0",
+        minutes=2,
+        packages={"helm": "helm.sh/helm/v3/cmd/helm"},
+        stamp_version=("helm.sh/helm/v3/internal/version.version=v3.22.0",),
+    ),
+    GoModule(
+        "kube",
+        version="1.36.3",
+        minutes=6,
+        packages={"kube": "."},
+        aliases=("kube-apiserver", "kube-controller-manager"),
+        stamp_version=(
+            f"{COMPONENT}.gitVersion=v1.36.3",
+            f"{COMPONENT}.gitMajor=1",
+            f"{COMPONENT}.gitMinor=36",
+            f"{COMPONENT}.gitTreeState=clean",
+        ),
+    ),
+    GoModule(
+        "cloudprober",
+        version="0.14.4",
+        minutes=2,
+        packages={"cloudprober": "github.com/cloudprober/cloudprober/cmd/cloudprober"},
+        group="peers",
+    ),
+    DebianPackage(
+        "prometheus-blackbox-exporter",
+        version="0.23",
+        minutes=1,
+        files={"blackbox_exporter": "usr/bin/prometheus-blackbox-exporter"},
+        group="peers",
+    ),
+)
