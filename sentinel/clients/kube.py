@@ -1,0 +1,177 @@
+"""One connection to the API server, over which a whole round is asked.
+
+A denial means something only on the connection whose controls were good: another connection may
+lead to another, starting server. So there is one at a time, every one that is opened is counted,
+and what aiohttp does silently (a reconnect) is seen. No redirects, no proxies from the environment,
+no cookies, no retries, no decompression, small buffers: what is not read cannot leak.
+"""
+
+import errno
+import itertools
+import secrets
+import ssl
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from sentinel import __version__
+from sentinel.clients.clock import Clock
+from sentinel.core.reply import BODY_LIMIT, Fault, Reply, clean
+
+USER_AGENT = f"tenant-sentinel/{__version__}"
+NO_DATA = "image/png"
+"""No type has this form: a granted request is answered 406, and nothing is read from storage."""
+JSON = "application/json"
+_READ_BUFFER = 1024
+_MOST_HEADERS = 8190
+_LATE = 0.25
+"""Seconds by which a timeout may fire late; beyond that it was our own loop that slept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `token` None asks without credentials; `keep` is how much of a 2xx is read."""
+
+    method: str
+    path: str
+    token: str | None = None
+    accept: str = NO_DATA
+    body: bytes | None = None
+    keep: int = 0
+
+
+class Connection:
+    """A session of at most one connection; `opened` counts how many there have been."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None, timeout: float, clock: Clock) -> None:
+        """Prepare; nothing is opened before the first request. `timeout` in seconds, for each."""
+        self.opened = 0
+        self._url = url.rstrip("/")
+        self._tls = tls
+        self._timeout = timeout
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(self._count)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1, ssl=self._tls or True, ttl_dns_cache=10),
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=_READ_BUFFER,
+            max_field_size=_MOST_HEADERS,
+            max_line_size=_MOST_HEADERS,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(self, request: Request) -> Reply:
+        """Send one request; whatever comes back, or does not, is a Reply and never an error."""
+        nonce = f"sentinel-{_PROCESS}-{next(_COUNTER)}"
+        start, at = self._clock.monotonic(), self._clock.wall()
+        try:
+            return await self._send(request, nonce, at, start)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            took = self._clock.monotonic() - start
+            fault = self._fault(error, took)
+            detail = clean(f"{fault.value}: {type(error).__name__}")
+            return Reply(at, took, nonce=nonce, fault=fault, detail=detail)
+
+    async def _send(self, request: Request, nonce: str, at: float, start: float) -> Reply:
+        assert self._session is not None, "ask is called inside `async with`"
+        async with self._session.request(
+            request.method,
+            self._url + request.path,
+            headers=_headers(request, nonce),
+            data=request.body,
+            allow_redirects=False,
+        ) as response:
+            body = await _read(response, request.keep)
+            headers = response.headers
+            return Reply(
+                at=at,
+                took=self._clock.monotonic() - start,
+                status=response.status,
+                audit_id=headers.get("Audit-Id", ""),
+                nonce=nonce,
+                flow=headers.get("X-Kubernetes-Pf-Flowschema-Uid", ""),
+                nosniff=headers.get("X-Content-Type-Options", "") == "nosniff",
+                warning="Warning" in headers,
+                body=body,
+            )
+
+    def _fault(self, error: Exception, took: float) -> Fault:
+        if isinstance(error, TimeoutError):
+            # While our own loop was late, the far side's silence proves nothing.
+            return Fault.TIMEOUT if took < self._timeout + _LATE else Fault.OWN
+        return next((fault for kind, fault in _FAULTS if isinstance(error, kind)), _os(error))
+
+    async def _count(self, *_: object) -> None:
+        self.opened += 1
+
+
+async def _read(response: aiohttp.ClientResponse, keep: int) -> bytes:
+    """At most `BODY_LIMIT` of an error, `keep` of a success. What is longer drops the connection."""
+    success = 200 <= response.status < 300
+    limit = keep if success else BODY_LIMIT
+    chunks, size = [], 0
+    while size < limit:
+        chunk = await response.content.read(limit - size)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    if not response.content.at_eof():
+        response.close()
+    # Only a 403's text is evidence; of other errors the status is, and the text is forgotten.
+    return b"".join(chunks) if success or response.status == 403 else b""
+
+
+def _headers(request: Request, nonce: str) -> dict[str, str]:
+    headers = {"Accept": request.accept, "Audit-ID": nonce}
+    if request.token is not None:
+        headers["Authorization"] = f"Bearer {request.token}"
+    if request.body is not None:
+        headers["Content-Type"] = _CONTENT_TYPES.get(request.method, JSON)
+    return headers
+
+
+def _os(error: Exception) -> Fault:
+    number = getattr(error, "errno", None)
+    if number == errno.ECONNREFUSED:
+        return Fault.REFUSED
+    if number in (errno.ECONNRESET, errno.EPIPE):
+        return Fault.RESET
+    # No route, no descriptor, no permission: nothing the far side said.
+    return Fault.OWN
+
+
+_FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
+    (aiohttp.ClientConnectorDNSError, Fault.DNS),
+    (aiohttp.ClientSSLError, Fault.TLS),
+    (ssl.SSLError, Fault.TLS),
+    (aiohttp.ServerDisconnectedError, Fault.RESET),
+    (aiohttp.ClientPayloadError, Fault.PROTOCOL),
+    (aiohttp.ClientResponseError, Fault.PROTOCOL),
+)
+_CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
+_PROCESS = secrets.token_hex(6)
+_COUNTER = itertools.count(1)
+

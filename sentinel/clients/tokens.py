@@ -1,0 +1,89 @@
+"""Tokens: where each identity's comes from, re-read when it changes, never kept longer than needed.
+
+An empty file is an error and never an anonymous request: the API server would deny that perfectly.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sentinel.core.token import Claims, claims_of
+from sentinel.errors import OwnFault
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and what it says of itself. Its text appears in no repr."""
+
+    text: str = field(repr=False)
+    claims: Claims | None
+
+
+class Source(Protocol):
+    """Where an identity's token comes from."""
+
+    def read(self) -> Token | None:
+        """The current token; None for an identity without one on purpose. Raises OwnFault."""
+        ...
+
+
+class NoToken:
+    """An identity that is anonymous on purpose."""
+
+    def read(self) -> None:
+        """None, always."""
+        return
+
+
+class FileToken:
+    """A projected token: kubelet replaces the file, so it is read again whenever it changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read yet."""
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._token: Token | None = None
+
+    def read(self) -> Token:
+        """The file's token, stripped. Raises OwnFault when it is missing, empty or unfit."""
+        try:
+            stat = self._path.stat()
+            mark = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if self._token is None or mark != self._seen:
+                text = self._path.read_text("ascii", "strict").strip()
+                self._token, self._seen = parse(text, str(self._path)), mark
+        except (OSError, UnicodeDecodeError) as error:
+            self._token = None
+            raise OwnFault(f"token file {self._path}: {type(error).__name__}") from error
+        except OwnFault:
+            self._token = None
+            raise
+        return self._token
+
+
+class HeldToken:
+    """A token that somebody else renews: a kubeconfig's, or one from a TokenRequest."""
+
+    def __init__(self, why_missing: str) -> None:
+        """`why_missing` is said for as long as there is none."""
+        self._why = why_missing
+        self._token: Token | None = None
+
+    def put(self, token: Token | None, why_missing: str = "") -> None:
+        """Take the renewed token, or the reason why there is none."""
+        self._token, self._why = token, why_missing or self._why
+
+    def read(self) -> Token:
+        """The token. Raises OwnFault while there is none."""
+        if self._token is None:
+            raise OwnFault(self._why)
+        return self._token
+
+
+def parse(text: str, where: str) -> Token:
+    """A token fit for a header. Raises OwnFault for an empty one or one with control characters."""
+    if not text:
+        raise OwnFault(f"{where}: the token is empty")
+    if not text.isprintable() or any(char.isspace() for char in text):
+        raise OwnFault(f"{where}: the token has characters that no token has")
+    return Token(text, claims_of(text))

@@ -1,0 +1,83 @@
+"""Record: one row of truth, as every sink gets it; Round: what is believed when a round ends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sentinel.core.answer import Observation
+from sentinel.core.gates import Gate, Light
+from sentinel.core.question import Question
+from sentinel.core.standing import Change, Standing
+from sentinel.core.verdict import Reason, Verdict
+
+
+class Series(NamedTuple):
+    """What a page is about: one class of promise, as one identity sees it, at one target.
+
+    These are the identity labels of `sentinel_breach_since_timestamp_seconds` and of the alert.
+    """
+
+    check: str
+    identity: str
+    target: str
+
+
+def series_of(question: Question) -> Series:
+    """The series that a question belongs to."""
+    return Series(question.check, question.identity, question.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One question, asked, judged and believed.
+
+    `subsumed` says that a wider breach (target `*`) already stands for it: recorded, not published.
+    `asked` is False for what was due and could not be asked. `user` is the identity's user name, by
+    whoami's word.
+    """
+
+    question: Question
+    observation: Observation
+    verdict: Verdict
+    standing: Standing
+    change: Change | None = None
+    subsumed: bool = False
+    asked: bool = True
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One gate of one identity as the last round saw it; `since` in wall seconds."""
+
+    gate: Gate
+    identity: str
+    light: Light
+    since: float
+    target: str = ""  # for the gates `door` and `tripwire`
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is believed after a round. Times are wall seconds, periods seconds.
+
+    `breach_since` has a value only where there is proof: the time of the first evidence while a
+    breach stands, 0 once every question of the series was held in two consecutive rounds.
+    """
+
+    number: int
+    ended: float
+    took: float
+    questions: int
+    coverage: float
+    periods: Mapping[int, float]
+    gates: tuple[GateRow, ...] = ()
+    breach_since: Mapping[Series, float] = field(default_factory=dict)
+    oldest_proof: Mapping[str, float] = field(default_factory=dict)  # target -> time
+    inconclusive: Mapping[str, frozenset[Reason]] = field(default_factory=dict)  # by target
+    latent: frozenset[str] = frozenset()  # targets where a missing role is bound to us
+    review_only: frozenset[str] = frozenset()  # targets with grants that cannot be asked for
+    incomplete: frozenset[str] = frozenset()  # targets whose review an authorizer cuts short
+    wrong_identity: frozenset[str] = frozenset()  # identities that are somebody else
+    expiry: Mapping[str, float] = field(default_factory=dict)  # identity -> end of its token
+    reasons: tuple[str, ...] = ()  # why not ready, for people

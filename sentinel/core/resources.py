@@ -1,0 +1,95 @@
+"""The types of things we ask about, and the class of promise each belongs to.
+
+The list is closed: a check class is a Prometheus label. What a cluster serves beyond it is
+found by the trip-wire, and judged under `api/custom` or the class that `check_of` gives.
+"""
+
+from dataclasses import dataclass
+
+BEACON = "sentinel-beacon"
+DECOY = "sentinel-decoy"
+DECOY_CLOSED = "sentinel-decoy-closed"
+ABSENT_NAME = "sentinel-absent"
+"""A name no object has: the answer to a named question does not depend on the object."""
+ABSENT_NAMESPACE = "sentinel-absent-namespace"
+"""A review of a namespace that does not exist shows the cluster-wide rules, and only those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One type the API server serves; `group` is empty for the core group."""
+
+    plural: str
+    group: str
+    version: str
+    check: str
+    namespaced: bool = True
+
+    @property
+    def label(self) -> str:
+        """As `kubectl` writes it: `secrets`, `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def root(self) -> str:
+        """The path under which its group and version are served."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+
+_TABLE = """
+api/secrets     secrets
+api/configmaps  configmaps
+api/workloads   pods deployments.apps statefulsets.apps daemonsets.apps jobs.batch cronjobs.batch
+api/access      serviceaccounts roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io
+api/metadata    events events.events.k8s.io endpointslices.discovery.k8s.io services
+api/metadata    leases.coordination.k8s.io persistentvolumeclaims ingresses.networking.k8s.io
+api/metadata    networkpolicies.networking.k8s.io
+"""
+
+
+def _parse() -> tuple[Resource, ...]:
+    rows = []
+    for line in _TABLE.split("\n"):
+        check, *labels = line.split() or [""]
+        for label in labels:
+            plural, _, group = label.partition(".")
+            rows.append(Resource(plural, group, "v1", check))
+    return tuple(rows)
+
+
+NAMESPACES = Resource("namespaces", "", "v1", "api/metadata", namespaced=False)
+RESOURCES = (*_parse(), NAMESPACES)
+SECRETS = RESOURCES[0]
+CONFIGMAPS = RESOURCES[1]
+
+CHECKS = (
+    "api/secrets",
+    "api/configmaps",
+    "api/workloads",
+    "api/access",
+    "api/metadata",
+    "api/exec",
+    "api/escalation",
+    "api/custom",
+)
+
+_BY_LABEL = {resource.label: resource for resource in RESOURCES}
+_BUILT_IN_GROUPS = ("", "apps", "batch", "policy", "autoscaling", "extensions")
+
+
+def known(plural: str, group: str) -> Resource | None:
+    """The type of our own list with this name, None when it is not ours."""
+    return _BY_LABEL.get(f"{plural}.{group}" if group else plural)
+
+
+def check_of(plural: str, group: str, subresource: str = "", *, write: bool = False) -> str:
+    """The class of promise that a question about this type belongs to."""
+    if subresource in ("exec", "attach", "portforward", "proxy", "ephemeralcontainers"):
+        return "api/exec"
+    if write:
+        return "api/escalation"
+    resource = known(plural, group)
+    if resource is not None:
+        return resource.check
+    built_in = group in _BUILT_IN_GROUPS or group.endswith(".k8s.io")
+    return "api/metadata" if built_in else "api/custom"

@@ -1,0 +1,137 @@
+"""Standing: what we believe of one question, since when, and when it was last proven.
+
+    unproven --held--> held --served--> breached --held, held--> held
+                         \\--gate red--> inconclusive (a breach stays a breach)
+
+A breach, once seen, is closed only by proof: the same question judged `held` in two consecutive
+rounds. No timer, no blindness and no restart closes it; `advance` has no other way to write it.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from sentinel.core.answer import Observation
+from sentinel.core.verdict import Reason, State, Verdict
+
+PROOFS_TO_CLOSE = 2
+"""Consecutive rounds that must be held before a breach ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """An open hole, or one that was closed: its evidence. Times are wall seconds."""
+
+    since: float  # the first evidence
+    last: float  # the latest evidence
+    closed_before: float | None  # last proven shut before it, None when never: the exposure window
+    code: int | None
+    audit_id: str
+    reason: Reason
+    cause: str = ""  # what the API server names as the binding that lets us in
+    ended: float | None = None  # when it was closed by proof
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What we believe of one question. Times are wall seconds, rounds are counted from 1."""
+
+    verdict: Verdict = Verdict(State.INCONCLUSIVE, Reason.UNPROVEN)
+    since: float | None = None
+    last_asked: float | None = None
+    last_proven: float | None = None  # last held
+    last_conclusive: float | None = None  # last held or breached: not blind
+    streak: int = 0  # consecutive rounds held, up to PROOFS_TO_CLOSE
+    round: int = 0  # the round of the last verdict
+    latent: int = 0  # consecutive rounds in which a missing role was named
+    breach: Breach | None = None
+
+    @property
+    def state(self) -> State:
+        """Breached while a breach stands, whatever the last answer was."""
+        return State.BREACHED if self.breach is not None else self.verdict.state
+
+    @property
+    def reason(self) -> Reason:
+        """The breach's reason while it stands, else the last verdict's."""
+        return self.breach.reason if self.breach is not None else self.verdict.reason
+
+
+class Turn(StrEnum):
+    """The changes of belief that are worth a line in the log."""
+
+    OPENED = "opened"  # a breach begins
+    CLOSED = "closed"  # a breach ends, by proof
+    BLINDED = "blinded"  # what was proven no longer is
+    PROVEN = "proven"  # what was not proven now is
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Belief turned. `breach` is the one that opened or closed."""
+
+    turn: Turn
+    at: float
+    before: Standing
+    after: Standing
+    breach: Breach | None = None
+
+
+def advance(
+    standing: Standing, verdict: Verdict, observation: Observation, round_: int
+) -> tuple[Standing, Change | None]:
+    """The next standing, and the change if belief turned."""
+    now = observation.at
+    match verdict.state:
+        case State.BREACHED:
+            after = _breached(standing, verdict, observation)
+        case State.HELD:
+            after = _held(standing, verdict, now, round_)
+        case State.INCONCLUSIVE:
+            after = replace(standing, verdict=verdict, streak=0)
+    latent = standing.latent + 1 if observation.latent else 0
+    since = now if after.state is not standing.state or standing.since is None else standing.since
+    after = replace(after, last_asked=now, round=round_, latent=latent, since=since)
+    return after, _change(standing, after, now)
+
+
+def _breached(standing: Standing, verdict: Verdict, observation: Observation) -> Standing:
+    now = observation.at
+    breach = standing.breach or Breach(
+        since=now,
+        last=now,
+        closed_before=standing.last_proven,
+        code=observation.code,
+        audit_id=observation.audit_id,
+        reason=verdict.reason,
+    )
+    breach = replace(breach, last=now)
+    return replace(standing, verdict=verdict, streak=0, last_conclusive=now, breach=breach)
+
+
+def _held(standing: Standing, verdict: Verdict, now: float, round_: int) -> Standing:
+    fresh = round_ != standing.round or standing.verdict.state is not State.HELD
+    streak = min(standing.streak + 1, PROOFS_TO_CLOSE) if fresh else standing.streak
+    breach = None if streak >= PROOFS_TO_CLOSE else standing.breach
+    return replace(
+        standing,
+        verdict=verdict,
+        streak=streak,
+        last_proven=now,
+        last_conclusive=now,
+        breach=breach,
+    )
+
+
+def _change(before: Standing, after: Standing, now: float) -> Change | None:
+    match before.breach, after.breach:
+        case None, Breach() as breach:
+            return Change(Turn.OPENED, now, before, after, breach)
+        case Breach() as breach, None:
+            return Change(Turn.CLOSED, now, before, after, replace(breach, ended=now))
+    if before.state is after.state:
+        return None
+    if after.state is State.HELD:
+        return Change(Turn.PROVEN, now, before, after)
+    # A question that was never proven is not blinded: it is what it was.
+    blinded = before.state is State.HELD
+    return Change(Turn.BLINDED, now, before, after) if blinded else None

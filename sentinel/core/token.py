@@ -1,0 +1,52 @@
+"""A token as we see it ourselves, before anybody else does.
+
+All 401s look alike, whatever is wrong with the token. So what can be known is read from its claims,
+unverified: that is for the API server. Only times and names are kept, never the token.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+
+from sentinel.core.gates import Light
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a ServiceAccount's token says of itself; `expires` in wall seconds, None when never."""
+
+    subject: str
+    audiences: tuple[str, ...]
+    expires: float | None
+
+
+def claims_of(token: str) -> Claims | None:
+    """The claims of a JWT, None when it is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    if not isinstance(payload, dict):
+        return None
+    audience, expires = payload.get("aud", ()), payload.get("exp")
+    audiences = (audience,) if isinstance(audience, str) else tuple(map(str, audience or ()))
+    seconds = float(expires) if isinstance(expires, int | float) else None
+    return Claims(str(payload.get("sub", "")), audiences, seconds)
+
+
+def light_of(claims: Claims | None, expect: str, now: float, needed: float) -> Light:
+    """The gate `token`: ours, and fresh for `needed` more seconds."""
+    if claims is None:
+        return Light(up=False, detail="not a token that names its subject")
+    if claims.subject != expect:
+        return Light(up=False, detail="the token is another account's", identity=True)
+    if claims.expires is not None and claims.expires <= now:
+        return Light(up=False, detail=f"expired {now - claims.expires:.0f} s ago")
+    if claims.expires is not None and claims.expires < now + needed:
+        left = claims.expires - now
+        return Light(up=False, detail=f"expires in {left:.0f} s, before two more rounds end")
+    return Light(up=True)

@@ -1,0 +1,102 @@
+"""The contracts between the rooms. The engine knows these and never a kind by name.
+
+    Probe --connect--> Vantage: open -> suspect -> ask* -> close      one round, one connection
+    Record --put--> Sink*                                             must not block
+"""
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from sentinel.core.answer import Observation
+from sentinel.core.gates import Lights
+from sentinel.core.question import Question
+from sentinel.core.record import Record, Round
+from sentinel.core.rules import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What the trip-wire found in one review: questions to ask for real, at once."""
+
+    identity: str
+    target: str
+    questions: tuple[Question, ...] = ()
+    review_only: tuple[Grant, ...] = ()
+    clean: bool = False  # the review came back well and lists nothing beyond what is known
+    incomplete: bool = False
+    known: bool = True  # False: the review failed, and what it said before still stands
+    grants: frozenset[Grant] = frozenset()  # of target `*`: the cluster-wide rules themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A second look at a breach: whether somebody else was asking, and which binding lets us in."""
+
+    somebody_else: bool = False
+    cause: str = ""
+
+
+class Vantage(Protocol):
+    """One connection, from which the questions of one round are asked."""
+
+    @property
+    def intact(self) -> bool:
+        """Whether it is still the connection that the opening controls were asked on."""
+        ...
+
+    async def open(self, targets: Collection[str]) -> str:
+        """Ask the opening controls, with the doors of these targets.
+
+        Gives the reason why the round ends here, empty when it can go on.
+        """
+        ...
+
+    async def suspect(self) -> list[Suspicion]:
+        """Ask the trip-wire of every target."""
+        ...
+
+    async def doors(self, targets: Collection[str]) -> None:
+        """Open the doors of further targets."""
+        ...
+
+    def lights(self) -> Mapping[str, Lights]:
+        """The lights of each identity, as they stand now."""
+        ...
+
+    async def ask(self, question: Question) -> Observation:
+        """Ask one question."""
+        ...
+
+    async def confirm(self, question: Question) -> Confirmation:
+        """Look again before a breach is published."""
+        ...
+
+    async def close(self) -> None:
+        """Ask the closing controls; `lights` shows them, and those alone, from then on."""
+        ...
+
+    def user(self, identity: str) -> str:
+        """The user name of this identity, as far as known."""
+        ...
+
+
+class Probe(Protocol):
+    """A way to ask. It neither counts, logs, retries nor judges."""
+
+    def connect(self) -> AbstractAsyncContextManager[Vantage]:
+        """A fresh connection for one round."""
+        ...
+
+
+class Sink(Protocol):
+    """A place a record goes to."""
+
+    def put(self, record: Record) -> None:
+        """Take a record; must not block. A slow sink has its own bounded queue."""
+        ...
+
+    def end_round(self, report: Round) -> None:
+        """Take what is believed after a round; must not block."""
+        ...

@@ -1,0 +1,1 @@
+"""ASKS. One file per thing we can ask; the folder listing is the feature list."""

@@ -1,0 +1,345 @@
+"""Asks the API server what it must deny, from one connection, between controls it must answer.
+
+    readyz  whoami  canary  decoys  doors | trip-wire  questions | canary  decoys  doors
+
+`KubeRead` is the probe: what does not change between rounds. `KubeVantage` is one round's
+connection: who we are on it, and which controls were green before and after.
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from sentinel.clients.clock import Clock
+from sentinel.clients.endpoint import Endpoint
+from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.clients.tokens import Token
+from sentinel.core import rules, token, tripwire
+from sentinel.core.answer import Answer, Observation
+from sentinel.core.gates import Gate, Light, Lights
+from sentinel.core.question import CLUSTER, Question, in_namespace
+from sentinel.core.reply import ANONYMOUS, Caller, classify
+from sentinel.core.resources import (
+    ABSENT_NAMESPACE,
+    DECOY,
+    DECOY_CLOSED,
+    NAMESPACES,
+    RESOURCES,
+    SECRETS,
+    Resource,
+)
+from sentinel.core.rules import Grant, Review
+from sentinel.core.tripwire import Wire
+from sentinel.errors import OwnFault
+from sentinel.kinds import Confirmation, Suspicion
+from sentinel.probes import kube_review
+from sentinel.probes.identity import Identity
+
+_GREEN = Light(up=True)
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_DISCOVERY_SECONDS = 600.0
+_ROOTS = frozenset(resource.root for resource in RESOURCES)
+
+
+@dataclass
+class KubeRead:
+    """Reads that must be denied. Durations in seconds; `home` is where the decoys are.
+
+    What it remembers between rounds is about the API server and itself, never a verdict: which
+    types are served, when a door was last really read, and what the trip-wires said.
+    """
+
+    endpoint: Callable[[], Endpoint]
+    identities: tuple[Identity, ...]
+    own_namespace: str
+    home: str
+    targets: tuple[str, ...]
+    timeout: float
+    every: float
+    within: float
+    clock: Clock
+    types: dict[str, Resource] | None = None
+    types_at: float = 0.0
+    door_read: dict[str, float] = field(default_factory=dict)
+    wires: dict[tuple[str, str], Wire] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["KubeVantage"]:
+        """One connection for one round. Raises OwnFault when the CA or address is unusable."""
+        endpoint = self.endpoint()
+        connection = Connection(endpoint.url, endpoint.trust(), self.timeout, self.clock)
+        async with connection:
+            yield KubeVantage(self, connection)
+
+
+class KubeVantage:
+    """One round's connection; see `kinds.Vantage` for what each method promises."""
+
+    def __init__(self, probe: KubeRead, connection: Connection) -> None:
+        """Nothing is asked before `open`."""
+        self._probe = probe
+        self._connection = connection
+        self._tokens: dict[str, Token] = {}
+        self._callers: dict[str, Caller] = {}
+        self._own: dict[str, dict[Gate, Light]] = {}
+        self._doors: dict[str, dict[str, Light]] = {}
+
+    @property
+    def intact(self) -> bool:
+        """Whether no second connection was opened."""
+        return self._connection.opened == 1
+
+    def user(self, identity: str) -> str:
+        """By whoami's word in this round, else as expected."""
+        caller = self._callers.get(identity)
+        expected = (who.expect for who in self._probe.identities if who.name == identity)
+        return caller.user if caller is not None and caller.user else next(expected, "")
+
+    async def open(self, targets: Collection[str]) -> str:
+        """Readyz first: a starting API server denies what is granted, perfectly."""
+        self._read_tokens()
+        ready = await self._ready()
+        for who in self._probe.identities:
+            self._own[who.name][Gate.READY] = ready
+        if ready.up:
+            await self._introduce()
+            await self._discover()
+            await self._controls()
+            await self._ask_doors(targets)
+        return "" if ready.up else ready.detail
+
+    async def doors(self, targets: Collection[str]) -> None:
+        """Open further doors, for the targets that the trip-wire suspects."""
+        await self._ask_doors([target for target in targets if not self._opened(target)])
+
+    async def suspect(self) -> list[Suspicion]:
+        """The cluster-wide rules first: they are subtracted from every target's."""
+        found = []
+        for who in self._accounts():
+            bearer = self._tokens[who.name].text
+            absent = await kube_review.review(self._connection, bearer, ABSENT_NAMESPACE)
+            if isinstance(absent, str):
+                found += [self._unreviewed(who, target, absent) for target in self._probe.targets]
+                continue
+            wide = rules.wide(absent)
+            found.append(await self._suspect_wide(who, absent, wide))
+            for target in self._probe.targets:
+                found.append(await self._suspect(who, target, wide))
+        return found
+
+    async def ask(self, question: Question) -> Observation:
+        """The real request, and what its reply is worth."""
+        bearer = self._bearer(question.identity)
+        if bearer is None and question.identity not in self._callers:
+            return Observation(Answer.UNASKED, self._probe.clock.wall(), detail="no token")
+        body = b"{}" if question.method in ("POST", "PUT", "PATCH") else None
+        reply = await self._connection.ask(
+            Request(question.method, question.path, bearer, body=body)
+        )
+        caller = self._callers.get(question.identity, Caller("", ""))
+        return classify(question, reply, caller)
+
+    async def confirm(self, question: Question) -> Confirmation:
+        """Whoami once more: only when it positively names somebody else is this no breach."""
+        who = self._identity(question.identity)
+        bearer = self._bearer(question.identity)
+        if bearer is None:
+            return Confirmation()
+        again = await kube_review.whoami(self._connection, bearer)
+        if again.user and again.user != who.expect:
+            return Confirmation(somebody_else=True)
+        return Confirmation(cause=await kube_review.cause(self._connection, bearer, question))
+
+    async def close(self) -> None:
+        """The controls again, and every door that was opened."""
+        opened = {target for doors in self._doors.values() for target in doors}
+        self._doors = {who: {} for who in self._doors}
+        for own in self._own.values():
+            own.pop(Gate.CANARY, None)
+            own.pop(Gate.DECOY, None)
+        await self._controls()
+        await self._ask_doors(opened)
+
+    def _read_tokens(self) -> None:
+        now = self._probe.clock.wall()
+        for who in self._probe.identities:
+            self._own[who.name], self._doors[who.name] = {}, {}
+            if not who.anonymous:
+                self._own[who.name][Gate.TOKEN] = self._read_token(who, now)
+
+    def _read_token(self, who: Identity, now: float) -> Light:
+        try:
+            held = who.source.read()
+        except OwnFault as error:
+            return Light(up=False, detail=str(error))
+        if held is None:
+            return Light(up=False, detail="no token")
+        self._tokens[who.name] = held
+        if who.opaque and held.claims is None:
+            return _GREEN
+        return token.light_of(held.claims, who.expect, now, 2 * self._probe.every)
+
+    async def _ready(self) -> Light:
+        bearer = next((held.text for held in self._tokens.values()), None)
+        reply = await self._connection.ask(Request("GET", "/readyz", bearer, JSON, keep=64))
+        if reply.status == 401 and bearer is not None:
+            # Our token is what is wrong, not the server; whoami will say so by name.
+            reply = await self._connection.ask(Request("GET", "/readyz", None, JSON, keep=64))
+            if reply.status == 401:
+                return Light(up=False, detail="401 with and without our token")
+        if reply.status == 200 and reply.body.strip() == b"ok" and self.intact:
+            return _GREEN
+        return Light(up=False, detail=f"readyz: {kube_review.said(reply)}")
+
+    async def _introduce(self) -> None:
+        for who in self._probe.identities:
+            light = await (self._stranger(who) if who.anonymous else self._name(who))
+            self._own[who.name][Gate.WHOAMI] = light
+
+    async def _name(self, who: Identity) -> Light:
+        bearer = self._bearer(who.name)
+        if bearer is None:
+            return Light(up=False, detail="no token to ask with")
+        answer = await kube_review.whoami(self._connection, bearer)
+        if not answer.user:
+            return Light(up=False, detail=f"whoami: {kube_review.said(answer.reply)}")
+        self._callers[who.name] = Caller(answer.user, answer.reply.flow)
+        if answer.user != who.expect:
+            detail = f"the API server takes us for {answer.user}, expected {who.expect}"
+            return Light(up=False, detail=detail, identity=True)
+        return _GREEN
+
+    async def _stranger(self, who: Identity) -> Light:
+        reply = await self._connection.ask(Request("GET", "/version", None, JSON, keep=4096))
+        self._callers[who.name] = Caller(ANONYMOUS, reply.flow, anonymous=True)
+        fine = reply.status in (200, 401)
+        return Light(up=fine, detail="" if fine else f"version: {kube_review.said(reply)}")
+
+    async def _discover(self) -> None:
+        probe, now = self._probe, self._probe.clock.monotonic()
+        if probe.types is not None and now < probe.types_at + _DISCOVERY_SECONDS:
+            return
+        bearer = next((held.text for held in self._tokens.values()), None)
+        found = await kube_review.served_types(self._connection, bearer, _ROOTS)
+        if found is not None:
+            probe.types, probe.types_at = found, now
+
+    async def _controls(self) -> None:
+        for who in self._accounts():
+            own = self._own[who.name]
+            own[Gate.CANARY] = await self._canary(who)
+            own[Gate.DECOY] = await self._decoys(who)
+
+    async def _canary(self, who: Identity) -> Light:
+        beacon = in_namespace(who.name, "get", SECRETS, self._probe.own_namespace)
+        return _served(await self.ask(beacon), "own beacon")
+
+    async def _decoys(self, who: Identity) -> Light:
+        asked = replace(in_namespace(who.name, "get", SECRETS, self._probe.home), name=DECOY)
+        light = _served(await self.ask(asked), "open decoy")
+        if not light.up:
+            return light
+        seen = await self.ask(replace(asked, name=DECOY_CLOSED))
+        if seen.answer is Answer.DENIED:
+            return _GREEN
+        return Light(up=False, detail=f"closed decoy: {seen.answer.value}, expected denied")
+
+    async def _ask_doors(self, targets: Collection[str]) -> None:
+        for who in self._accounts():
+            for target in targets:
+                if target != CLUSTER:
+                    self._doors[who.name][target] = await self._door(who, target)
+
+    async def _door(self, who: Identity, target: str) -> Light:
+        door = Question(who.name, "get", NAMESPACES, None, target, target)
+        key, now = f"{who.name}/{target}", self._probe.clock.monotonic()
+        if now < self._probe.door_read.get(key, -1e9) + self._probe.within:
+            return _served(await self.ask(door), "door")
+        # Once per `within` a real read, of names only: nothing else says that it exists.
+        path = f"{door.path}?includeObject=None"
+        bearer = self._bearer(who.name)
+        reply = await self._connection.ask(Request("GET", path, bearer, _TABLE, keep=8192))
+        if reply.status != 200:
+            return Light(up=False, detail=f"door: {kube_review.said(reply)}")
+        self._probe.door_read[key] = now
+        return _GREEN
+
+    async def _suspect_wide(
+        self, who: Identity, absent: Review, wide: frozenset[Grant]
+    ) -> Suspicion:
+        found = rules.wide_suspects(wide, who.name, await self._types_for(wide))
+        questions, only = found.questions, found.review_only
+        return Suspicion(
+            who.name, CLUSTER, questions, only, not wide, absent.incomplete, grants=wide
+        )
+
+    async def _suspect(self, who: Identity, target: str, wide: frozenset[Grant]) -> Suspicion:
+        bearer = self._tokens[who.name].text
+        found = await kube_review.review(self._connection, bearer, target)
+        if isinstance(found, str):
+            return self._unreviewed(who, target, found)
+        beyond = rules.suspicious(found, wide, target, self._probe.home)
+        wire = tripwire.reviewed(self._wire(who, target), target, found, beyond)
+        self._probe.wires[who.name, target] = wire
+        asked = rules.suspects(beyond, who.name, target, await self._types_for(beyond))
+        return Suspicion(
+            who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete
+        )
+
+    def _unreviewed(self, who: Identity, target: str, why: str) -> Suspicion:
+        wire = tripwire.failed(self._wire(who, target), why)
+        self._probe.wires[who.name, target] = wire
+        return Suspicion(who.name, target, incomplete=wire.incomplete, known=False)
+
+    def _wire(self, who: Identity, target: str) -> Wire:
+        return self._probe.wires.get((who.name, target), Wire())
+
+    async def _types_for(self, grants: Collection[Grant]) -> Collection[Resource]:
+        """What is served, read from the whole of discovery only when a grant needs it."""
+        types = self._probe.types or {}
+        strange = [grant for grant in grants if grant.resource != "*"]
+        named = {f"{grant.resource}.{grant.group}" for grant in strange if grant.group}
+        if not any(grant.group == "*" for grant in strange) and named <= types.keys():
+            return types.values()
+        roots = await kube_review.group_roots(self._connection, self._any_bearer())
+        found = roots and await kube_review.served_types(
+            self._connection, self._any_bearer(), roots
+        )
+        if found:
+            self._probe.types = {**found, **types}
+        return (self._probe.types or {}).values()
+
+    def lights(self) -> dict[str, Lights]:
+        """Each identity's lights; one without a token borrows what `self` was answered."""
+        types = None if self._probe.types is None else frozenset(self._probe.types)
+        owner = next(who.name for who in self._probe.identities if not who.anonymous)
+        lights = {}
+        for who in self._probe.identities:
+            lender = owner if who.anonymous else who.name
+            wires = {t: w.light for (name, t), w in self._probe.wires.items() if name == lender}
+            own = {**self._own[lender], **self._own[who.name]}
+            lights[who.name] = Lights(own, dict(self._doors[lender]), wires, types)
+        return lights
+
+    def _opened(self, target: str) -> bool:
+        return any(target in doors for doors in self._doors.values())
+
+    def _accounts(self) -> list[Identity]:
+        """The identities that have a token, and were named by the API server."""
+        return [who for who in self._probe.identities if who.name in self._tokens]
+
+    def _identity(self, name: str) -> Identity:
+        return next(who for who in self._probe.identities if who.name == name)
+
+    def _bearer(self, name: str) -> str | None:
+        held = self._tokens.get(name)
+        return held.text if held is not None else None
+
+    def _any_bearer(self) -> str | None:
+        return next((held.text for held in self._tokens.values()), None)
+
+
+def _served(observation: Observation, what: str) -> Light:
+    if observation.answer is Answer.SERVED:
+        return _GREEN
+    return Light(up=False, detail=f"{what}: {observation.answer.value} ({observation.detail})")

@@ -1,0 +1,129 @@
+"""What the API server says when asked about ourselves: whoami, the rules review, the cause, types.
+
+These replies are about us, so their bodies are read, up to a bound.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.core import rules
+from sentinel.core.question import Question
+from sentinel.core.reply import Reply, clean
+from sentinel.core.resources import Resource, check_of
+from sentinel.core.rules import Review
+
+_SMALL = 16 * 1024
+_LARGE = 4 * 1024 * 1024
+_AUTHENTICATION = "/apis/authentication.k8s.io/v1"
+_AUTHORIZATION = "/apis/authorization.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAmI:
+    """The user the API server takes us for, empty when it did not say; and its reply."""
+
+    user: str
+    groups: tuple[str, ...]
+    reply: Reply
+
+
+async def whoami(connection: Connection, token: str) -> WhoAmI:
+    """A SelfSubjectReview: 201 and a name, or nothing positive."""
+    reply = await _post(connection, f"{_AUTHENTICATION}/selfsubjectreviews", token, {}, _SMALL)
+    info = _dig(reply, "status", "userInfo") if reply.status == 201 else None
+    if not isinstance(info, dict) or not isinstance(info.get("username"), str):
+        return WhoAmI("", (), reply)
+    groups = tuple(str(group) for group in info.get("groups") or ())
+    return WhoAmI(clean(info["username"]), groups, reply)
+
+
+async def review(connection: Connection, token: str, namespace: str) -> Review | str:
+    """The rules of this account in a namespace, or why there is no review."""
+    body = {"spec": {"namespace": namespace}}
+    path = f"{_AUTHORIZATION}/selfsubjectrulesreviews"
+    reply = await _post(connection, path, token, body, _LARGE)
+    if reply.status != 201:
+        return f"rules review of {namespace}: {said(reply)}"
+    found = rules.parse(reply.body)
+    return found if found is not None else f"rules review of {namespace}: not understood"
+
+
+async def cause(connection: Connection, token: str, question: Question) -> str:
+    """The binding that lets us in, in the API server's words; empty when it names none."""
+    resource = question.resource
+    attributes = {
+        "namespace": question.asked_namespace or "",
+        "verb": question.verb,
+        "group": resource.group,
+        "resource": resource.plural,
+        "subresource": question.subresource,
+        "name": question.asked_name,
+    }
+    body = {"spec": {"resourceAttributes": attributes}}
+    path = f"{_AUTHORIZATION}/selfsubjectaccessreviews"
+    reply = await _post(connection, path, token, body, _SMALL)
+    status = _dig(reply, "status") if reply.status == 201 else None
+    if not isinstance(status, dict) or status.get("allowed") is not True:
+        return ""
+    return clean(str(status.get("reason", "")), 400)
+
+
+async def served_types(
+    connection: Connection, token: str | None, roots: frozenset[str]
+) -> dict[str, Resource] | None:
+    """The types served under these roots, by label; None when a list could not be read."""
+    found: dict[str, Resource] = {}
+    for root in sorted(roots):
+        reply = await connection.ask(Request("GET", root, token, JSON, keep=_LARGE))
+        if reply.status == 404:
+            continue
+        rows = _dig(reply, "resources") if reply.status == 200 else None
+        if not isinstance(rows, list):
+            return None
+        group, version = _group_version(root)
+        for row in rows:
+            name = str(row.get("name", ""))
+            if name and "/" not in name:
+                check = check_of(name, group)
+                served = Resource(name, group, version, check, bool(row.get("namespaced")))
+                found[served.label] = served
+    return found
+
+
+async def group_roots(connection: Connection, token: str | None) -> frozenset[str] | None:
+    """The root of every API group in its preferred version, None when they could not be read."""
+    reply = await connection.ask(Request("GET", "/apis", token, JSON, keep=_LARGE))
+    groups = _dig(reply, "groups") if reply.status == 200 else None
+    if not isinstance(groups, list):
+        return None
+    preferred = (group.get("preferredVersion", {}).get("groupVersion") for group in groups)
+    return frozenset({"/api/v1", *(f"/apis/{version}" for version in preferred if version)})
+
+
+def said(reply: Reply) -> str:
+    """A reply in two words, for a gate's detail."""
+    return reply.detail or str(reply.status)
+
+
+async def _post(
+    connection: Connection, path: str, token: str, body: Mapping[str, object], keep: int
+) -> Reply:
+    data = json.dumps(body).encode()
+    return await connection.ask(Request("POST", path, token, JSON, data, keep))
+
+
+def _dig(reply: Reply, *keys: str) -> object:
+    try:
+        value = json.loads(reply.body)
+        for key in keys:
+            value = value[key]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return value
+
+
+def _group_version(root: str) -> tuple[str, str]:
+    parts = root.strip("/").split("/")
+    return (parts[1], parts[2]) if parts[0] == "apis" else ("", parts[1])
