@@ -7,7 +7,8 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- $tenants := list -}}
 {{- range $root.Values.tenants }}{{- $tenants = append $tenants (pick . "name" "namespaces" "owner" "contact") }}{{- end -}}
 {{- $identities := list (dict "name" "self" "token" "own") (dict "name" "anonymous" "token" "none") -}}
-{{- range .tenant.identities }}{{- $identities = append $identities (omit . "secret") }}{{- end -}}
+{{- $home := include "sentinel.home" .tenant -}}
+{{- range .tenant.identities }}{{- $identities = append $identities (include "sentinel.identity" (list $home .) | fromJson) }}{{- end -}}
 {{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" "system" (include "sentinel.system" $root | fromJsonArray) -}}
 {{- $timers := dict "isolation" $isolation "paging" (dict "promise" "5m") -}}
 {{- $chosen := include "sentinel.scaledTree" (list $root (mergeOverwrite $timers (deepCopy (default (dict) $root.Values.config)))) | fromJson -}}
@@ -28,8 +29,7 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- if and (kindIs "string" $value) (has $key (list "every" "within" "sweep" "promise")) -}}
 {{- $_ := set $copy $key (include "sentinel.scaled" (list $root $value)) -}}
 {{- else if and (kindIs "string" $value) (eq $key "timeout") -}}
-{{- /* An answer takes as long in a test as anywhere: below a second a timeout would measure the machine. */ -}}
-{{- $_ := set $copy $key (include "sentinel.scaled" (list $root $value "1s")) -}}
+{{- $_ := set $copy $key (include "sentinel.timeout" (list $root $value $tree.every)) -}}
 {{- else -}}
 {{- $_ := set $copy $key (include "sentinel.scaledTree" (list $root $value) | fromJson).v -}}
 {{- end -}}
@@ -39,6 +39,33 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- range $tree -}}{{- $copy = append $copy (include "sentinel.scaledTree" (list $root .) | fromJson).v -}}{{- end -}}
 {{- end -}}
 {{- toJson (dict "v" $copy) -}}
+{{- end }}
+
+{{/* A timeout: an answer takes as long in a test as anywhere, so it shrinks only where it would not fit between two
+questions any more. Takes (list $ timeout every). */}}
+{{- define "sentinel.timeout" -}}
+{{- $root := index . 0 -}}
+{{- $timeout := index . 1 -}}
+{{- $every := index . 2 -}}
+{{- if and $every (lt ($root.Values.timeScale | float64) 1.0) -}}
+{{- $room := mulf (include "sentinel.ms" $every | float64) ($root.Values.timeScale | float64) 0.8 -}}
+{{- minf (include "sentinel.ms" $timeout | float64) $room | include "sentinel.fromMs" -}}
+{{- else -}}
+{{- $timeout -}}
+{{- end -}}
+{{- end }}
+
+{{/* A further identity as the daemon reads it, as JSON: with a requested token it is told the account, with a file
+whom to expect. Takes (list home identity). */}}
+{{- define "sentinel.identity" -}}
+{{- $home := index . 0 -}}
+{{- $identity := index . 1 -}}
+{{- if kindIs "map" $identity.token -}}
+{{- $user := printf "system:serviceaccount:%s:%s" $home (include "sentinel.account" $identity) -}}
+{{- toJson (dict "name" $identity.name "token" $identity.token "expect" $user) -}}
+{{- else -}}
+{{- toJson (dict "name" $identity.name "token" $identity.token "serviceAccount" (include "sentinel.account" $identity)) -}}
+{{- end -}}
 {{- end }}
 
 {{/* The port of the daemon's pages for everybody. Takes $. */}}

@@ -38,17 +38,18 @@ app.kubernetes.io/component: tenant
 {{- toJson (uniq $all) -}}
 {{- end }}
 
-{{/* The accounts that ask on behalf of one tenant: its sentinel, and those of its further identities that are
-ServiceAccounts. They need the same controls, or nothing they are denied could be proven. Takes a tenant. */}}
+{{/* The ServiceAccount of a further identity: as it says, else the one of its name. Takes an identity. */}}
+{{- define "sentinel.account" -}}
+{{- default .name .serviceAccount -}}
+{{- end }}
+
+{{/* The accounts that ask on behalf of one tenant: its sentinel's and those of its further identities. All of them
+need the same controls, or nothing they are denied could be proven. Takes a tenant. */}}
 {{- define "sentinel.accounts" -}}
 {{- $home := include "sentinel.home" . -}}
 - {kind: ServiceAccount, namespace: {{ $home }}, name: sentinel}
-{{- $seen := dict "sentinel" true -}}
 {{- range .identities }}
-{{- if and .serviceAccount (not (hasKey $seen .serviceAccount)) }}
-{{- $_ := set $seen .serviceAccount true }}
-- {kind: ServiceAccount, namespace: {{ $home }}, name: {{ .serviceAccount }}}
-{{- end }}
+- {kind: ServiceAccount, namespace: {{ $home }}, name: {{ include "sentinel.account" . }}}
 {{- end }}
 {{- end }}
 
@@ -61,24 +62,23 @@ ServiceAccounts. They need the same controls, or nothing they are denied could b
 {{- end }}
 
 {{/*
-A duration times timeScale: {{ include "sentinel.scaled" (list $ "120s") }}, or (list $ "4s" "1s") for one that must
-not become shorter than 1s. Reads "1h30m", "2m", "1.5s", "500ms"; at timeScale 1 the text stays as it is, else the
-result is in whole seconds or, where it is a fraction, in ms: Prometheus refuses "0.5s".
+A duration times timeScale: {{ include "sentinel.scaled" (list $ "120s") }}. At timeScale 1 the text stays as it is,
+else the result is in whole seconds or, where it is a fraction, in ms: Prometheus refuses "0.5s".
 */}}
 {{- define "sentinel.scaled" -}}
-{{- $root := index . 0 -}}
-{{- $text := toString (index . 1) -}}
-{{- $scale := float64 $root.Values.timeScale -}}
+{{- $scale := (index . 0).Values.timeScale | float64 -}}
+{{- $text := index . 1 | toString -}}
 {{- if eq $scale 1.0 -}}
 {{- $text -}}
 {{- else -}}
-{{- $ms := mulf (include "sentinel.ms" $text | float64) $scale -}}
-{{- if eq (len .) 3 -}}
-{{- $ms = maxf $ms (minf (include "sentinel.ms" (index . 2) | float64) (include "sentinel.ms" $text | float64)) -}}
+{{- mulf (include "sentinel.ms" $text | float64) $scale | include "sentinel.fromMs" -}}
 {{- end -}}
-{{- $whole := max 1 (round $ms 0 | int64) -}}
+{{- end }}
+
+{{/* Milliseconds as a duration, at least one. Takes a number. */}}
+{{- define "sentinel.fromMs" -}}
+{{- $whole := max 1 (round . 0 | int64) -}}
 {{- if mod $whole 1000 -}}{{ $whole }}ms{{- else -}}{{ div $whole 1000 }}s{{- end -}}
-{{- end -}}
 {{- end }}
 
 {{/* A duration in milliseconds, as a number. Takes the text. */}}

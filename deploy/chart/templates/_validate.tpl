@@ -42,6 +42,9 @@ template that every release renders first. Takes $.
 {{- fail (printf "tenants[%d].namespaces: %q belongs to tenant %q already. A namespace has one tenant." $i . (get $owners .)) }}
 {{- end }}
 {{- $_ := set $owners . $tenant.name }}
+{{- if hasPrefix "kube-" . }}
+{{- fail (printf "tenants[%d].namespaces: %q; what begins with kube- is Kubernetes' own. Name the tenant's namespaces." $i .) }}
+{{- end }}
 {{- if or (eq . $.Release.Namespace) (has . $system) }}
 {{- fail (printf "tenants[%d].namespaces: %q is the release's own namespace or one of config.isolation.system, which no tenant may hold." $i .) }}
 {{- end }}
@@ -52,15 +55,18 @@ template that every release renders first. Takes $.
 {{- define "sentinel.validateIdentities" -}}
 {{- range $i, $tenant := .Values.tenants }}
 {{- $names := dict "self" true "anonymous" true }}
+{{- $accounts := dict "sentinel" "self" }}
 {{- range $j, $identity := .identities }}
 {{- if hasKey $names .name }}
 {{- fail (printf "tenants[%d].identities[%d].name: %q is taken (self and anonymous always are). Choose another." $i $j .name) }}
 {{- end }}
 {{- $_ := set $names .name true }}
-{{- if and (not (kindIs "map" .token)) (not .serviceAccount) }}
-{{- fail (printf "tenants[%d].identities[%d]: token: request, but no serviceAccount. Name the account of namespace %s whose tokens are to be requested." $i $j (first $tenant.namespaces)) }}
+{{- $account := include "sentinel.account" . }}
+{{- if hasKey $accounts $account }}
+{{- fail (printf "tenants[%d].identities[%d]: the account %q is that of identity %q already. Ask as each account once." $i $j $account (get $accounts $account)) }}
 {{- end }}
-{{- if and (not (kindIs "map" .token)) .secret }}
+{{- $_ := set $accounts $account .name }}
+{{- if and .secret (not (kindIs "map" .token)) }}
 {{- fail (printf "tenants[%d].identities[%d].secret: %q, but the token is requested, not read from a file. Remove one of the two." $i $j .secret) }}
 {{- end }}
 {{- end }}
