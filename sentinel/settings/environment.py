@@ -46,16 +46,11 @@ def _unknown(variable: str, names: list[str]) -> Problem:
 
 
 def _value(variable: str, text: str, path: Path) -> Tree:
-    if shape.is_text(path) and text not in ("", "null"):
-        text = f"'{text.replace(chr(39), chr(39) * 2)}'"
-    read = tree.read(text, variable)
-    under = {(*path, *inner): _without_line(place) for inner, place in read.places.items()}
+    as_text = shape.is_text(path) and text not in ("", "null")
+    read = tree.text(text, variable) if as_text else tree.read(text, variable)
+    under = {(*path, *inner): tree.Place(variable, 0, place.found) for inner, place in read.places.items()}
     problems = [_moved(problem, path) for problem in read.problems]
     return Tree(variable, read.value, under, problems)
-
-
-def _without_line(place: tree.Place) -> tree.Place:
-    return tree.Place(place.file, 0, place.found.strip('"') or '""')
 
 
 def _moved(problem: Problem, path: Path) -> Problem:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from sentinel.errors import ConfigError, Problem
 from sentinel.settings import environment, remarks, rules, translate, tree
@@ -27,6 +26,9 @@ from sentinel.settings.tree import Tree
 
 LARGEST = 1024 * 1024
 """Bytes of a configuration; a ConfigMap cannot hold more either."""
+
+MOST = 200
+"""Problems said at once. Who has more has given us the wrong file."""
 
 ACCOUNT_DIR = "SENTINEL_SERVICE_ACCOUNT_DIR"
 """The variable that moves the folder below, for tests and for runs outside a pod."""
@@ -103,8 +105,8 @@ def _tree(content: bytes, file: str) -> Tree:
 
 def _judged(found: Tree, environ: Mapping[str, str], today: date | None, checksum: int) -> Examined:
     environment.overlay(found, environ)
-    errors = _errors(found.value)
-    said = [translate.problem(error, found) for error in errors if translate.path_of(error) not in found.broken]
+    errors = translate.errors_in(found.value)
+    said = [translate.problem(error, found) for error in errors[:MOST] if not found.is_broken(translate.path_of(error))]
     broken = found.broken | {translate.path_of(error) for error in errors}
     settings = _readable(found.value, broken)
     problems = [*found.problems, *said]
@@ -114,14 +116,6 @@ def _judged(found: Tree, environ: Mapping[str, str], today: date | None, checksu
     if problems or settings is None:
         return Examined(None, _ordered(problems, found.file), (), checksum)
     return Examined(settings, (), tuple(remarks.on(settings, found, today)), checksum)
-
-
-def _errors(value: Any) -> list[ErrorDetails]:
-    try:
-        Settings.model_validate(value)
-    except ValidationError as error:
-        return error.errors(include_url=False, include_input=False)
-    return []
 
 
 def _readable(value: dict[str, Any], broken: set[tree.Path]) -> Settings | None:
@@ -178,4 +172,4 @@ def _touches(broken: set[tree.Path], reads: tuple[tree.Path, ...]) -> bool:
 
 
 def _ordered(problems: list[Problem], file: str) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda problem: (problem.file != file, problem.line)))
+    return tuple(sorted(problems, key=lambda problem: (problem.file != file, problem.line))[:MOST])

@@ -44,8 +44,11 @@ def path_of(names: Sequence[str]) -> Path | None:
 def is_text(path: Path) -> bool:
     """Say whether the value at this path is text, so that `123` and `on` need no quotes there."""
     field = _field(path)
-    return field is not None and not {int, float, bool} & set(_leaves(field.annotation)) and not _is_list(path) and (
-        model_at(path) is None
+    return (
+        field is not None
+        and not {int, float, bool} & set(_leaves(field.annotation))
+        and not _is_list(path)
+        and (model_at(path) is None)
     )
 
 

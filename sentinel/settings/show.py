@@ -27,9 +27,12 @@ def schema() -> dict[str, Any]:
 
 def _describe(definition: dict[str, Any], model: type[BaseModel]) -> None:
     reasons = _docstrings(model)
-    for key, field in definition.get("properties", {}).items():
-        names = [name for name, info in model.model_fields.items() if key in (name, info.alias)]
-        field["description"] = reasons[names[0]]
+    defaults = model.model_construct().model_dump(mode="json", by_alias=True)
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        definition["properties"][key]["description"] = reasons[name]
+        if key in defaults:  # pydantic itself writes durations as PT10S here
+            definition["properties"][key]["default"] = defaults[key]
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:

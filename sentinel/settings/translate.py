@@ -6,14 +6,15 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sentinel.errors import Problem
 from sentinel.settings import shape
+from sentinel.settings.model import Settings
 from sentinel.settings.tree import Path, Tree, cut
 
 _EXPECTED = {
-    "missing": "a value",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "dict_type": "a mapping",
@@ -22,6 +23,21 @@ _EXPECTED = {
     "too_short": "at least one",
 }
 """The few kinds of error that our own types leave to pydantic."""
+
+
+def errors_in(value: object) -> list[ErrorDetails]:
+    """Give what the models refuse in these values, each slip once."""
+    try:
+        Settings.model_validate(value)
+    except ValidationError as error:
+        return _first_causes(error.errors(include_url=False, include_input=False))
+    return []
+
+
+def _first_causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out a list that is too short only because its items were refused."""
+    inside = {path_of(error)[:length] for error in errors for length in range(len(path_of(error)))}
+    return [error for error in errors if error["type"] != "too_short" or path_of(error) not in inside]
 
 
 def path_of(error: ErrorDetails) -> Path:
@@ -35,6 +51,8 @@ def problem(error: ErrorDetails, tree: Tree) -> Problem:
     if error["type"] == "extra_forbidden":
         return _unknown_key(path, tree)
     context: Mapping[str, Any] = error.get("ctx", {})
+    if error["type"] == "missing":
+        return tree.problem(path, "a value", "it has no default")
     expected = context.get("expected") or _EXPECTED.get(error["type"]) or cut(error["msg"], 100)
     return tree.problem(path, str(expected), str(context.get("hint", "")))
 

@@ -49,11 +49,15 @@ Namespace = Annotated[str, BeforeValidator(matching(DNS_LABEL, f"the name of a n
 
 Account = Annotated[
     str,
-    BeforeValidator(matching(rf"(?=.{{1,253}}$){DNS_SUBDOMAIN}", "the name of a ServiceAccount, without its namespace")),
+    BeforeValidator(
+        matching(rf"(?=.{{1,253}}$){DNS_SUBDOMAIN}", "the name of a ServiceAccount, without its namespace")
+    ),
 ]
 """The name of a ServiceAccount."""
 
-Text = Annotated[str, BeforeValidator(matching(r"[^\x00-\x1f\x7f-\x9f]{1,200}", "one line of text, 1 to 200 characters"))]
+Text = Annotated[
+    str, BeforeValidator(matching(r"[^\x00-\x1f\x7f-\x9f]{1,200}", "one line of text, 1 to 200 characters"))
+]
 """Free text for people: owner, contact, reason. One line, since it ends in pages and logs."""
 
 
@@ -146,7 +150,9 @@ def _path(value: object) -> Path:
     return Path(value)
 
 
-FilePath = Annotated[Path, BeforeValidator(_path), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})]
+FilePath = Annotated[
+    Path, BeforeValidator(_path), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})
+]
 """A path; whether the file is there is asked when it is read, since Secrets are mounted late."""
 
 
