@@ -1,0 +1,80 @@
+"""What every test has: the shared control plane, and the promise to leave nothing behind."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.controlplane import CONTROLLERS, ControlPlane
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ControlPlane]:
+    """One control plane for all tests that need no own: make your own namespaces in it.
+
+    What a test grants at cluster scope it takes away again.
+    """
+    with ControlPlane(controllers=CONTROLLERS) as shared:
+        yield shared
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left_behind() -> Iterator[None]:
+    """A server that outlives its test is a leak here, and would be one in the product."""
+    before = children()
+    yield
+    if left := children() - before:
+        names = ", ".join(sorted(name_of(pid) for pid in left))
+        pytest.fail(f"child processes left behind: {names}")
+
+
+def pytest_configure() -> None:
+    # pytest-asyncio asks for "the" loop before it brings its own; asyncio would then
+    # make one, which nobody closes. After this it says that there is none.
+    asyncio.set_event_loop(None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    test = getattr(item, "obj", None)
+    if inspect.iscoroutinefunction(test):
+        item.obj = leaving_no_task(test)  # type: ignore[attr-defined]
+
+
+def leaving_no_task(test: Any) -> Any:
+    """The test, failing when a task that it started is still there at its end.
+
+    It has to be seen from inside: the runner cancels what is left without a word.
+    """
+
+    @functools.wraps(test)
+    async def watched(*args: Any, **kwargs: Any) -> None:
+        before = asyncio.all_tasks()
+        await test(*args, **kwargs)
+        await asyncio.sleep(0)  # a task cancelled in the last line ends in the next turn
+        if left := asyncio.all_tasks() - before:
+            names = ", ".join(sorted(task.get_name() for task in left))
+            pytest.fail(f"asyncio tasks left behind: {names}")
+
+    return watched
+
+
+def children() -> set[int]:
+    """The process ids of our direct children, also the dead that nobody has waited for."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for file in lists for pid in read(file).split()}
+
+
+def name_of(pid: int) -> str:
+    return read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ").strip()[:80] or str(pid)
+
+
+def read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:  # a thread or process that ended meanwhile
+        return ""

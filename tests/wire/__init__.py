@@ -1,0 +1,1 @@
+"""The test's own world, tested: each server does what the tests take for granted."""
