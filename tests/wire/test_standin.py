@@ -300,6 +300,8 @@ def test_subresources_at_absent_names(pair: Pair, who: str) -> None:
             Asking(who, "POST", f"{pod}/eviction", body={}, content_type=JSON),
             Asking(who, "GET", f"/api/v1/namespaces/{space}/services/absent/proxy"),
             Asking(who, "GET", f"/api/v1/namespaces/{space}/services/absent:80/proxy/path"),
+            Asking(who, "GET", f"/api/v1/namespaces/{space}/services/https:absent:80/proxy"),
+            Asking(who, "GET", f"/api/v1/namespaces/{space}/pods/absent:80/proxy"),
             Asking(who, "GET", "/api/v1/nodes/absent/proxy"),
             Asking(who, "GET", f"{pod}/log", accept=JSON),
         ]
@@ -454,7 +456,7 @@ def test_discovery_is_the_same_document(pair: Pair) -> None:
 def test_a_hole_opened_and_closed_again_is_seen_by_both(pair: Pair) -> None:
     hole = world.hole("team-b", "team-c")
     asking = Asking("team-b/sentinel", "GET", "/api/v1/namespaces/team-c/secrets?limit=1")
-    status: Callable[[], int] = lambda: pair.ask(pair.real.url, asking).status  # noqa: E731
+    status: Callable[[], int] = lambda: pair.ask(pair.real.url, asking).status
 
     pair.apply(*hole)
     wait_for(lambda: status() == 406)
