@@ -27,11 +27,12 @@ def overlay(base: Tree, environ: Mapping[str, str]) -> None:
 
 def _lay(base: Tree, variable: str, text: str) -> None:
     names = variable[len(PREFIX) :].split("__")
+    said = tree.shown(variable, 120)
     path = shape.path_of(names)
     if path is None:
-        base.problems.append(_unknown(variable, names))
+        base.problems.append(_unknown(said, names))
         return
-    value = _value(variable, text, path)
+    value = _value(said, text, path)
     base.problems += value.problems
     if value.problems:
         base.broken.add(path)
@@ -42,7 +43,7 @@ def _lay(base: Tree, variable: str, text: str) -> None:
 def _unknown(variable: str, names: list[str]) -> Problem:
     key = ".".join(name.lower() for name in names)
     hint = "lists are given whole: SENTINEL__ISOLATION__SYSTEM='[kube-system, infra]'"
-    return Problem(variable, 0, tree.cut(key), "a key that does not exist", "the names of keys joined by __", hint)
+    return Problem(variable, 0, tree.shown(key), "a key that does not exist", "the names of keys joined by __", hint)
 
 
 def _value(variable: str, text: str, path: Path) -> Tree:

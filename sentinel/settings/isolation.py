@@ -123,5 +123,9 @@ class Isolation(Section):
     """Namespaces that belong to no tenant and are targets of everybody: one holds the keys of the
     cluster, the other ours."""
 
+    release: Namespace = "sentinel-system"
+    """The namespace of the Helm release: where the decoys are, and a label of every page. The chart
+    writes its own."""
+
     allow: tuple[Grant, ...] = ()
     """Wanted grants. Empty: the promise is that there are none."""

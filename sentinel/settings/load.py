@@ -61,11 +61,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def examine(path: Path, environ: Mapping[str, str], today: date | None = None) -> Examined:
     """Read and judge a configuration file; with `today` (UTC), run-out exceptions are noted too."""
-    content = _content(path)
+    content, file = _content(path), tree.cut(str(path), 200)
     if isinstance(content, Problem):
         return Examined(None, (content,), (), 0)
-    found = _tree(content, str(path))
-    if found.problems and found.value is None:
+    found = _tree(content, file)
+    if found.value is None:
         return Examined(None, tuple(found.problems), (), zlib.adler32(content))
     return _judged(found, environ, today, zlib.adler32(content))
 
@@ -84,7 +84,7 @@ def _content(path: Path) -> bytes | Problem:
         said = getattr(error, "strerror", None) or str(error)
         return Problem(tree.cut(str(path), 200), 0, "", tree.cut(said[:1].lower() + said[1:]), expected)
     if len(content) > LARGEST:
-        return Problem(str(path), 0, "", "more than 1 MiB", "a file of at most 1 MiB")
+        return Problem(tree.cut(str(path), 200), 0, "", "more than 1 MiB", "a file of at most 1 MiB")
     return content
 
 
@@ -96,11 +96,11 @@ def _tree(content: bytes, file: str) -> Tree:
         broken = Problem(file, line, "", f"the byte 0x{content[error.start]:02x}", "UTF-8 text")
         return Tree(file, problems=[broken])
     read = tree.read(text, file)
-    if not read.problems and not isinstance(read.value, dict):
-        found = "an empty file" if read.value is None else read.place(()).found
-        line = read.place(()).line
-        return Tree(file, problems=[Problem(file, line, "", found, "a mapping that begins with cluster:")])
-    return read
+    if isinstance(read.value, dict):
+        return read
+    found = "an empty file" if read.value is None else read.place(()).found
+    other = Problem(file, read.place(()).line, "", found, "a mapping that begins with cluster:")
+    return Tree(file, problems=read.problems or [other])
 
 
 def _judged(found: Tree, environ: Mapping[str, str], today: date | None, checksum: int) -> Examined:
@@ -163,7 +163,14 @@ def _own_namespace(environ: Mapping[str, str]) -> str:
 
 def _faults(settings: Settings, found: Tree, broken: set[tree.Path]) -> list[Problem]:
     faults = [fault for rule in rules.RULES if not _touches(broken, rule.reads) for fault in rule.faults(settings)]
-    return [found.problem(fault.path, fault.expected, fault.hint, fault.found) for fault in faults]
+    return [found.problem(fault.path, fault.expected, fault.hint, _found(fault, found)) for fault in faults]
+
+
+def _found(fault: rules.Fault, tree: Tree) -> str | None:
+    """Say of a value that nobody wrote where it comes from."""
+    if fault.found is None or fault.path in tree.places:
+        return fault.found
+    return f"{fault.found}, the default"
 
 
 def _touches(broken: set[tree.Path], reads: tuple[tree.Path, ...]) -> bool:

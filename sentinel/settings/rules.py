@@ -112,7 +112,7 @@ def _identity_accounts(settings: Settings) -> Iterator[Fault]:
     for index, identity in enumerate(settings.identities):
         path: Path = ("identities", index, "serviceAccount")
         if identity.token == "request" and identity.service_account is None:
-            yield Fault(path, "the ServiceAccount to request a token for", "nothing")
+            yield Fault(path, "the ServiceAccount to request a token for")
         elif identity.token != "request" and identity.service_account is not None:
             yield Fault(path, "no serviceAccount", hint="it goes with token: request only; for others write expect")
 
@@ -124,7 +124,8 @@ def _identity_users(settings: Settings) -> Iterator[Fault]:
     first: dict[str, str] = {}
     for index, identity in enumerate(settings.identities):
         user = identity.user(home)
-        if first.setdefault(user, identity.name) != identity.name:
+        known = first.setdefault(user, identity.name) != identity.name
+        if known and identity.token not in ("own", "none"):
             yield Fault(("identities", index), "each account once", f"{user} again", f"{first[user]} is that already")
 
 

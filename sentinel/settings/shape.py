@@ -76,9 +76,9 @@ def _models(annotation: Any) -> typing.Iterator[type[BaseModel]]:
     return (leaf for leaf in _leaves(annotation) if isinstance(leaf, type) and issubclass(leaf, BaseModel))
 
 
-def models_in(model: type[BaseModel]) -> typing.Iterator[type[BaseModel]]:
-    """Give every model below this one, each after the one that holds it."""
+def every_model(model: type[BaseModel] = Settings) -> typing.Iterator[type[BaseModel]]:
+    """Give this model and every model below it, each after the one that holds it."""
+    yield model
     for field in model.model_fields.values():
         for inner in _models(field.annotation):
-            yield inner
-            yield from models_in(inner)
+            yield from every_model(inner)

@@ -17,8 +17,7 @@ from sentinel.settings.model import Settings
 def schema() -> dict[str, Any]:
     """Give the JSON Schema of the file, with each default's reason as the description."""
     whole = Settings.model_json_schema(by_alias=True)
-    every: list[type[BaseModel]] = [Settings, *shape.models_in(Settings)]
-    models = {model.__name__: model for model in every}
+    models = {model.__name__: model for model in shape.every_model()}
     for name, definition in {"Settings": whole, **whole.get("$defs", {})}.items():
         if name in models:
             _describe(definition, models[name])

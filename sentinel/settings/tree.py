@@ -80,12 +80,13 @@ class Tree:
 
 def dotted(path: Path) -> str:
     """Write a path as people do: `tenants[1].namespaces[0]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path)
     return text.removeprefix(".")
 
 
-def _key(text: str) -> str:
-    return "(not shown)" if is_secret(text) else cut(text)
+def shown(text: str, size: int = 60) -> str:
+    """Give a name or a message from outside as it may be shown: cut, and nothing that may be a secret."""
+    return "(not shown)" if is_secret(text) else cut(text, size)
 
 
 def cut(text: str, size: int = 60) -> str:
@@ -157,17 +158,18 @@ def _syntax(error: yaml.YAMLError, file: str) -> Problem:
     hint = "indent with spaces, never with tabs" if "\\t" in said else ""
     if "single document" in (getattr(error, "context", None) or ""):
         said = "a second document"
-    return Problem(file, line, "", _key(said.removeprefix("found ")), "YAML", hint)
+    return Problem(file, line, "", shown(said.removeprefix("found ")), "YAML", hint)
 
 
-def _plain(node: yaml.Node, path: Path, tree: Tree) -> Any:
+def _plain(node: yaml.Node, path: Path, tree: Tree, key_line: int = 0) -> Any:
     line = node.start_mark.line + 1
+    head = key_line or line
     match node:
         case yaml.MappingNode():
-            tree.places[path] = Place(tree.file, line, "a mapping" if node.value else "an empty mapping")
+            tree.places[path] = Place(tree.file, head, "a mapping" if node.value else "an empty mapping")
             return _mapping(node, path, tree)
         case yaml.SequenceNode():
-            tree.places[path] = Place(tree.file, line, "a list" if node.value else "an empty list")
+            tree.places[path] = Place(tree.file, head, "a list" if node.value else "an empty list")
             return [_plain(child, (*path, index), tree) for index, child in enumerate(node.value)]
         case yaml.ScalarNode():
             tree.places[path] = Place(tree.file, line, _shown(node, path))
@@ -177,26 +179,26 @@ def _plain(node: yaml.Node, path: Path, tree: Tree) -> Any:
 
 def _mapping(node: yaml.MappingNode, path: Path, tree: Tree) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for key, child in _pairs(node, path, tree):
+    lines: dict[str, int] = {}
+    for key, line, child in _pairs(node, path, tree):
         if key in values:
-            first, again = tree.place((*path, key)).line, child.start_mark.line + 1
-            where = dotted((*path, key))
-            tree.problems.append(Problem(tree.file, again, where, "the key again", f"it once, as in line {first}"))
+            once = f"it once, as in line {lines[key]}"
+            tree.problems.append(Problem(tree.file, line, dotted((*path, key)), "the key again", once))
             tree.broken.add((*path, key))
         else:
-            values[key] = _plain(child, (*path, key), tree)
+            lines[key] = line
+            values[key] = _plain(child, (*path, key), tree, line)
     return values
 
 
-def _pairs(node: yaml.MappingNode, path: Path, tree: Tree) -> Iterator[tuple[str, yaml.Node]]:
+def _pairs(node: yaml.MappingNode, path: Path, tree: Tree) -> Iterator[tuple[str, int, yaml.Node]]:
     for key, child in node.value:
+        line = key.start_mark.line + 1
         if isinstance(key, yaml.ScalarNode) and key.tag != "!alias":
-            yield key.value, child
+            yield key.value, line, child
         else:
-            line = key.start_mark.line + 1
-            tree.problems.append(
-                Problem(tree.file, line, dotted(path), "a list, a mapping or an alias as a key", "text")
-            )
+            found = "a list, a mapping or an alias as a key"
+            tree.problems.append(Problem(tree.file, line, dotted(path), found, "text"))
 
 
 def _shown(node: yaml.ScalarNode, path: Path) -> str:
