@@ -6,7 +6,7 @@ imported only by those who have one.
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class Endpoint:
     ca_file: Path | None = None
     tls: ssl.SSLContext | None = None
     in_pod: bool = False
+    refresh: Callable[[], Awaitable[None]] | None = None  # renews the own token, where a file says
     _seen: int = field(default=0, repr=False)
 
     def trust(self) -> ssl.SSLContext | None:

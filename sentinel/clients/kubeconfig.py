@@ -32,7 +32,9 @@ class Kubeconfig:
             await config.load_kube_config(
                 config_file=self._path, context=self._context, client_configuration=self._settings
             )
-            endpoint = Endpoint(str(self._settings.host), self._own, tls=self._tls())
+            endpoint = Endpoint(
+                str(self._settings.host), self._own, tls=self._tls(), refresh=self.refresh
+            )
         except (ConfigException, OSError, ValueError, KeyError, ssl.SSLError) as error:
             raise OwnFault(f"kubeconfig {self._path}: {type(error).__name__}: {error}") from error
         await self.refresh()
@@ -44,7 +46,7 @@ class Kubeconfig:
             header = await self._settings.get_api_key_with_prefix("BearerToken")
             self._own.put(self._token(header))
         except (ConfigException, OSError, ValueError, OwnFault) as error:
-            self._own.put(None, f"kubeconfig {self._path}: {type(error).__name__}")
+            self._own.excuse(f"kubeconfig {self._path}: {type(error).__name__}")
 
     def _token(self, header: str | None) -> Token:
         if header is None or not header.startswith(_BEARER):

@@ -69,9 +69,13 @@ class HeldToken:
         self._why = why_missing
         self._token: Token | None = None
 
-    def put(self, token: Token | None, why_missing: str = "") -> None:
-        """Take the renewed token, or the reason why there is none."""
-        self._token, self._why = token, why_missing or self._why
+    def put(self, token: Token) -> None:
+        """Take the renewed token."""
+        self._token = token
+
+    def excuse(self, why: str) -> None:
+        """Take the reason why it could not be renewed; an older token is used while it lasts."""
+        self._why = why
 
     def read(self) -> Token:
         """The token. Raises OwnFault while there is none."""

@@ -72,6 +72,20 @@ def first_red(
     return None
 
 
+def dimmest(before: Lights, after: Lights) -> Lights:
+    """Both sides of a bracket as one: a gate is green only if it was on either side asked."""
+    return Lights(
+        {gate: _dim(light, after.own.get(gate)) for gate, light in before.own.items()},
+        {target: _dim(light, after.doors.get(target)) for target, light in before.doors.items()},
+        before.tripwires,
+        before.types,
+    )
+
+
+def _dim(before: Light, after: Light | None) -> Light:
+    return before if not before.up or after is None else after
+
+
 def _light(lights: Lights, gate: Gate, target: str | None, resource: str | None) -> Light:
     match gate:
         case Gate.TYPE:

@@ -16,6 +16,7 @@ from sentinel.core.resources import (
     DECOY,
     DECOY_CLOSED,
     RESOURCES,
+    SECRETS,
     Resource,
     known,
 )
@@ -136,7 +137,8 @@ def suspects(
         found.update(dict.fromkeys(questions))
         if not questions:
             only.append(grant)
-    return Suspects(tuple(found)[:MOST_QUESTIONS], tuple(only))
+    gravest = sorted(found, key=lambda question: (question.resource is not SECRETS, _rank(question)))
+    return Suspects(tuple(gravest[:MOST_QUESTIONS]), tuple(only))
 
 
 def wide_suspects(grants: Iterable[Grant], identity: str, served: Iterable[Resource]) -> Suspects:
@@ -166,6 +168,10 @@ def covers(grants: frozenset[Grant], question: Question) -> bool:
 
 
 _GRAVEST = ("list", "get", "watch", "*", "create", "update", "patch", "delete")
+
+
+def _rank(question: Question) -> int:
+    return _GRAVEST.index(question.verb)
 
 
 def _gravity(grant: Grant) -> tuple[int, Grant]:

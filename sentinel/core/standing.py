@@ -63,6 +63,7 @@ class Turn(StrEnum):
     CLOSED = "closed"  # a breach ends, by proof
     BLINDED = "blinded"  # what was proven no longer is
     PROVEN = "proven"  # what was not proven now is
+    FORGOTTEN = "forgotten"  # no longer configured, so nobody can prove it any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,90 @@
+"""What one round asks: open questions, the tiers' turns, and what is overdue, within the budget.
+
+The rotations are round-robin over batches, so nothing is forgotten and nothing needs a timetable:
+what is due is a number, by Bresenham's line over the slots.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from sentinel.core.plan import Batch, Plan
+from sentinel.core.question import CLUSTER, Question
+from sentinel.core.schedule import quota_between
+from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
+
+_NEW = Standing()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Where a tier's round-robin stands: the next batch, and the last slot served."""
+
+    next: int = 0
+    slot: int = -1
+
+
+def turn(
+    rotation: Rotation, batches: Sequence[Batch], slot: int, slots: int
+) -> tuple[Batch, Rotation]:
+    """The questions whose turn it is in this slot; all come round within `slots` slots."""
+    due = quota_between(rotation.slot, slot, len(batches), slots)
+    picked = (batches[(rotation.next + step) % len(batches)] for step in range(due))
+    following = (rotation.next + due) % max(1, len(batches))
+    return tuple(chain.from_iterable(picked)), Rotation(following, slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """The planned part of a round, in the order of asking."""
+
+    open: Batch
+    tier1: Batch
+    tier2: Batch
+    overdue: Batch
+    tier3: Batch
+
+    @property
+    def questions(self) -> Batch:
+        """Each question once, the open ones first."""
+        parts = (self.open, self.tier1, self.tier2, self.overdue, self.tier3)
+        return tuple(dict.fromkeys(chain.from_iterable(parts)))
+
+
+def make(
+    plan: Plan,
+    standings: Mapping[Question, Standing],
+    suspects: Iterable[Question],
+    turns: tuple[Batch, Batch],
+) -> Agenda:
+    """The agenda of a round whose tiers' turns were taken.
+
+    Open and suspected questions take at most half the share, oldest evidence first; what is overdue
+    (never asked, inconclusive, or held only once) takes what they leave.
+    """
+    budget = plan.round_budget
+    opened = [question for question, standing in standings.items() if standing.breach is not None]
+    urgent = sorted(dict.fromkeys([*opened, *suspects]), key=lambda q: _asked(standings, q))
+    urgent = urgent[:budget]
+    late = _overdue(plan, standings)[: max(0, budget - len(urgent))]
+    return Agenda(tuple(urgent), plan.tier1, turns[0], tuple(late), turns[1])
+
+
+def _overdue(plan: Plan, standings: Mapping[Question, Standing]) -> list[Question]:
+    """What was not held twice in a row: tier 2 before tier 3, the longest unasked first."""
+    late: list[tuple[int, float, int, Question]] = []
+    for tier, batches in ((2, plan.tier2), (3, plan.tier3)):
+        for question in chain.from_iterable(batches):
+            standing = standings.get(question, _NEW)
+            if standing.streak < PROOFS_TO_CLOSE and standing.breach is None:
+                late.append((tier, standing.last_asked or 0.0, len(late), question))
+    return [row[-1] for row in sorted(late, key=lambda row: row[:3])]
+
+
+def _asked(standings: Mapping[Question, Standing], question: Question) -> float:
+    return standings.get(question, _NEW).last_asked or 0.0
+
+
+def targets(questions: Iterable[Question]) -> tuple[str, ...]:
+    """The namespaces whose doors bracket these questions."""
+    return tuple(dict.fromkeys(q.target for q in questions if q.target != CLUSTER))

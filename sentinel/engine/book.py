@@ -1,0 +1,299 @@
+"""The book: the only memory of what is believed, and the one place where it changes.
+
+    observation --judge--> verdict --advance--> standing, change --> Record --> sinks
+
+Nothing flows back: a sink never calls the engine.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sentinel.core import agenda, belief, rules, standing, verdict
+from sentinel.core.agenda import Agenda, Rotation
+from sentinel.core.answer import Answer, Observation
+from sentinel.core.gates import (
+    AFTER,
+    BEFORE,
+    BEFORE_ANONYMOUS,
+    OWN_GATES,
+    Gate,
+    Light,
+    Lights,
+    first_red,
+)
+from sentinel.core.plan import Plan
+from sentinel.core.question import CLUSTER, Question, at_cluster_scope
+from sentinel.core.record import GateRow, Record, Round, Series, series_of
+from sentinel.core.rules import Grant
+from sentinel.core.standing import Change, Standing, Turn
+from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict
+from sentinel.kinds import Confirmation, Sink, Suspicion
+
+_NEW = Standing()
+_UNSEEN = Lights()
+_FORGET_SECONDS = 900.0
+"""A question that is no longer planned closes after this, logged: nobody can prove it any more."""
+
+
+@dataclass
+class Book:
+    """What is believed. Times in wall seconds."""
+
+    plan: Plan
+    started: float
+    sinks: tuple[Sink, ...] = ()
+    standings: dict[Question, Standing] = field(default_factory=dict)
+    suspicions: dict[tuple[str, str], Suspicion] = field(default_factory=dict)
+    clean: dict[tuple[str, str], int] = field(default_factory=dict)
+    rotations: tuple[Rotation, Rotation] = (Rotation(), Rotation())
+    gates: dict[tuple[Gate, str, str], GateRow] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    wide: set[Question] = field(default_factory=set)
+    forgotten: set[Series] = field(default_factory=set)
+    expiry: Callable[[], Mapping[str, float]] = dict
+
+    def agenda(self, slot: int, now: float) -> Agenda:
+        """What the round of this slot asks; takes the tiers' turns."""
+        self._forget(now)
+        second, next2 = agenda.turn(
+            self.rotations[0], self.plan.tier2, slot, self.plan.slots(2)
+        )
+        third, next3 = agenda.turn(self.rotations[1], self.plan.tier3, slot, self.plan.slots(3))
+        self.rotations = (next2, next3)
+        return agenda.make(self.plan, self.standings, self._suspected(now), (second, third))
+
+    def suspect(self, found: Iterable[Suspicion], now: float) -> list[Question]:
+        """Take the trip-wire's word; gives the questions to ask at once."""
+        for suspicion in found:
+            key = (suspicion.identity, suspicion.target)
+            if not suspicion.known:
+                self.clean[key] = 0
+                before = self.suspicions.get(key, suspicion)
+                self.suspicions[key] = replace(before, incomplete=suspicion.incomplete)
+                continue
+            self.clean[key] = self.clean.get(key, 0) + 1 if suspicion.clean else 0
+            self.suspicions[key] = suspicion
+        return self._suspected(now)
+
+    def is_subsumed(self, question: Question) -> bool:
+        """Whether a wider breach (target `*`) already stands for this question."""
+        if question.target == CLUSTER or not self.wide:
+            return False
+        if not any(wide.identity == question.identity for wide in self.wide):
+            return False
+        if rules.covers(self._wide_grants(question.identity), question):
+            return True
+        wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        return self.standings.get(wide, _NEW).breach is not None
+
+    def breached(
+        self, question: Question, seen: Observation, second: Confirmation, round_: int
+    ) -> Record:
+        """Judge what was served, at once; the second look may only say who was asking."""
+        found = verdict.judge(
+            seen.answer,
+            Expect.DENIED,
+            verdict.GREEN,
+            somebody_else=second.somebody_else,
+            admission=seen.admission,
+        )
+        return self._take(question, seen, found, round_, cause=second.cause)
+
+    def judged(
+        self, question: Question, seen: Observation, bracket: Bracket, round_: int
+    ) -> Record:
+        """Judge anything else, when the closing controls are in."""
+        return self._take(
+            question, seen, verdict.judge(seen.answer, Expect.DENIED, bracket), round_
+        )
+
+    def unasked(self, question: Question, reason: Reason, now: float, round_: int) -> Record:
+        """Note that a question was due and could not be asked."""
+        seen = Observation(Answer.UNASKED, now, detail=reason.value)
+        return self._take(question, seen, Verdict(State.INCONCLUSIVE, reason), round_, asked=False)
+
+    def bracket(
+        self, question: Question, before: Mapping[str, Lights], after: Mapping[str, Lights]
+    ) -> Bracket:
+        """The gates around a question, as reasons."""
+        anonymous = question.identity in self.plan.scope.anonymous
+        gates = BEFORE_ANONYMOUS if anonymous else BEFORE
+        return Bracket(
+            _red(before.get(question.identity, _UNSEEN), gates, question),
+            _red(after.get(question.identity, _UNSEEN), AFTER, question),
+        )
+
+    def bracket_of_token(self, lights: Lights) -> Reason | None:
+        """Why our own token keeps us from asking, None when it does not."""
+        light = lights.own.get(Gate.TOKEN)
+        if light is None or light.up:
+            return None
+        return Reason.IDENTITY if light.identity else Reason.TOKEN
+
+    def see(self, lights: Mapping[str, Lights], now: float) -> None:
+        """Remember the gates for those who look: red counts, whichever side it was on."""
+        for identity, seen in lights.items():
+            own = (Gate.WHOAMI,) if identity in self.plan.scope.anonymous else OWN_GATES
+            for gate in own:
+                if gate in seen.own:
+                    self._light(gate, identity, "", seen.own[gate], now)
+            if identity not in self.plan.scope.anonymous:
+                for target, light in seen.doors.items():
+                    self._light(Gate.DOOR, identity, target, light, now)
+                for target, light in seen.tripwires.items():
+                    self._light(Gate.TRIPWIRE, identity, target, light, now)
+                types = Light(up=seen.types is not None, detail="discovery was not read")
+                self._light(Gate.TYPE, identity, "", types, now)
+
+    def end(self, number: int, now: float, took: float, asked: int, ended: str) -> Round:
+        """Sum up what is believed and tell the sinks."""
+        beliefs = self.beliefs()
+        report = Round(
+            number=number,
+            ended=now,
+            took=took,
+            questions=asked,
+            coverage=beliefs.coverage(now),
+            periods={tier: self.plan.period(tier) for tier in (1, 2, 3)},
+            gates=tuple(self.gates.values()),
+            breach_since=dict.fromkeys(self.forgotten, 0.0) | beliefs.breach_since(),
+            oldest_proof=beliefs.oldest_proofs(),
+            inconclusive=self._inconclusive(beliefs),
+            latent=beliefs.latent(),
+            review_only=self._targets(lambda suspicion: bool(suspicion.review_only)),
+            incomplete=self._targets(lambda suspicion: suspicion.incomplete),
+            wrong_identity=self._wrong(),
+            expiry=self.expiry(),
+            reasons=(*((ended,) if ended else ()), *self._not_ready()),
+        )
+        for sink in self.sinks:
+            sink.end_round(report)
+        return report
+
+    def beliefs(self) -> belief.Beliefs:
+        """The beliefs of this moment."""
+        subsumed = frozenset(q for q in self.plan.questions if self.is_subsumed(q))
+        return belief.Beliefs(self.plan, self.standings, self.clean, subsumed, self.started)
+
+    def replan(self, plan: Plan) -> None:
+        """Take another plan; what is believed of questions that stay is kept."""
+        self.plan = plan
+        self.rotations = (Rotation(), Rotation())
+        keys = {(who, t) for who in plan.scope.accounts for t in (*plan.scope.targets, CLUSTER)}
+        self.clean = {key: count for key, count in self.clean.items() if key in keys}
+        self.suspicions = {k: found for k, found in self.suspicions.items() if k in keys}
+        self.gates = {
+            key: row for key, row in self.gates.items() if not key[2] or (key[1], key[2]) in keys
+        }
+
+    def _take(
+        self,
+        question: Question,
+        seen: Observation,
+        found: Verdict,
+        round_: int,
+        *,
+        cause: str = "",
+        asked: bool = True,
+    ) -> Record:
+        before = self.standings.get(question, _NEW)
+        after, change = standing.advance(before, found, seen, round_)
+        if cause and after.breach is not None:
+            after = replace(after, breach=replace(after.breach, cause=cause))
+            if change is not None and change.turn is Turn.OPENED:
+                change = replace(change, after=after, breach=after.breach)
+        self._believe(question, after)
+        subsumed = after.breach is not None and self.is_subsumed(question)
+        user = self.users.get(question.identity, "")
+        record = Record(question, seen, found, after, change, subsumed, asked, user)
+        self._tell(record)
+        return record
+
+    def _tell(self, record: Record) -> None:
+        for sink in self.sinks:
+            sink.put(record)
+
+    def _believe(self, question: Question, after: Standing) -> None:
+        self.standings[question] = after
+        if question.target == CLUSTER and after.breach is not None:
+            self.wide.add(question)
+        else:
+            self.wide.discard(question)
+        self.forgotten.discard(series_of(question))
+
+    def _suspected(self, now: float) -> list[Question]:
+        """Suspects to ask now: what was denied in two rounds rests for a period of tier 2."""
+        rest = now - self.plan.within
+        found = []
+        for suspicion in self.suspicions.values():
+            for question in suspicion.questions:
+                seen = self.standings.get(question, _NEW)
+                proven = seen.streak >= standing.PROOFS_TO_CLOSE
+                if not (proven and (seen.last_asked or 0.0) > rest):
+                    found.append(question)
+        return found
+
+    def _wide_grants(self, identity: str) -> frozenset[Grant]:
+        suspicion = self.suspicions.get((identity, CLUSTER))
+        return suspicion.grants if suspicion is not None else frozenset()
+
+    def _forget(self, now: float) -> None:
+        """Close what nobody can ask any more, when long enough has passed; drop what is idle."""
+        planned = set(self.plan.questions)
+        suspected = {q for found in self.suspicions.values() for q in found.questions}
+        for question, seen in list(self.standings.items()):
+            if question in planned or question in suspected:
+                continue
+            if seen.breach is None and seen.streak >= standing.PROOFS_TO_CLOSE:
+                del self.standings[question]
+            elif not self._askable(question) and (seen.last_asked or now) < now - _FORGET_SECONDS:
+                self._drop(question, seen, now)
+
+    def _drop(self, question: Question, seen: Standing, now: float) -> None:
+        del self.standings[question]
+        self.wide.discard(question)
+        if seen.breach is None:
+            return
+        self.forgotten.add(series_of(question))
+        change = Change(Turn.FORGOTTEN, now, seen, _NEW, replace(seen.breach, ended=now))
+        gone = Observation(Answer.UNASKED, now, detail="no longer configured")
+        self._tell(Record(question, gone, seen.verdict, _NEW, change, asked=False))
+
+    def _askable(self, question: Question) -> bool:
+        scope = self.plan.scope
+        known = question.identity in (*scope.accounts, *scope.anonymous)
+        return known and question.target in (*scope.everywhere, CLUSTER)
+
+    def _inconclusive(self, beliefs: belief.Beliefs) -> dict[str, frozenset[Reason]]:
+        found = beliefs.inconclusive()
+        for target in self._targets(lambda suspicion: bool(suspicion.review_only)):
+            found[target] = found.get(target, frozenset()) | {Reason.REVIEW_ONLY}
+        return found
+
+    def _targets(self, wanted: Callable[[Suspicion], bool]) -> frozenset[str]:
+        rows = self.suspicions.items()
+        return frozenset(target for (_, target), found in rows if wanted(found))
+
+    def _wrong(self) -> frozenset[str]:
+        whoami = (row for row in self.gates.values() if row.gate is Gate.WHOAMI)
+        return frozenset(row.identity for row in whoami if row.light.identity)
+
+    def _not_ready(self) -> tuple[str, ...]:
+        """What keeps an identity from proving anything; a single target's gates are not that."""
+        red = (row for row in self.gates.values() if not row.light.up and not row.target)
+        return tuple(f"{row.gate.value} of {row.identity}: {row.light.detail}" for row in red)
+
+    def _light(self, gate: Gate, identity: str, target: str, light: Light, now: float) -> None:
+        before = self.gates.get((gate, identity, target))
+        same = before is not None and before.light.up == light.up
+        since = before.since if before is not None and same else now
+        self.gates[gate, identity, target] = GateRow(gate, identity, light, since, target)
+
+
+def _red(lights: Lights, gates: tuple[Gate, ...], question: Question) -> Reason | None:
+    target = None if question.target == CLUSTER else question.target
+    red = first_red(lights, gates, target, question.resource.label)
+    if red is None:
+        return None
+    gate, light = red
+    return Reason.IDENTITY if light.identity else Reason(gate.value)

@@ -1,0 +1,124 @@
+"""One round on one connection: controls, trip-wire, questions, controls again, judgement.
+
+    open  suspect | ask ask ask ... | close -> judge
+                     \\ served: confirmed and published at once
+
+A denial is judged only when the closing controls are in. If the connection changed in between,
+what was asked on it proves nothing, and is asked again in the next round.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sentinel.clients.clock import Clock
+from sentinel.core import agenda
+from sentinel.core.agenda import Agenda
+from sentinel.core.answer import Answer, Observation
+from sentinel.core.gates import Lights, dimmest
+from sentinel.core.question import Question
+from sentinel.core.verdict import Bracket, Reason
+from sentinel.engine.book import Book
+from sentinel.errors import OwnFault
+from sentinel.kinds import Probe, Vantage
+
+
+@dataclass
+class RoundRunner:
+    """Drives the rounds of one probe. What it believes is in the book."""
+
+    probe: Probe
+    book: Book
+    clock: Clock
+    number: int = 0
+    ended: str = field(default="no round yet", init=False)
+
+    async def run(self, slot: int) -> None:
+        """One round; whatever happens in it ends in the book."""
+        self.number += 1
+        start = self.clock.monotonic()
+        plan = self.book.agenda(slot, self.clock.wall())
+        asked = 0
+        try:
+            async with self.probe.connect() as vantage:
+                asked = await self._on(vantage, plan, start + self.book.plan.every)
+        except OwnFault as error:
+            self.ended = str(error)
+            self._give_up(plan.questions, Reason.READY)
+        now = self.clock.wall()
+        self.book.end(self.number, now, self.clock.monotonic() - start, asked, self.ended)
+
+    async def _on(self, vantage: Vantage, plan: Agenda, deadline: float) -> int:
+        due = plan.questions
+        self.ended = await vantage.open(agenda.targets(due))
+        if self.ended:
+            self.book.see(vantage.lights(), self.clock.wall())
+            self._give_up(due, self._reason(vantage))
+            return 0
+        self._learn_users(vantage, due)
+        suspected = self.book.suspect(await vantage.suspect(), self.clock.wall())
+        questions = self._in_order(suspected, due)
+        await vantage.doors(agenda.targets(questions))
+        before = vantage.lights()
+        pending = await self._ask(vantage, questions, deadline)
+        await vantage.close()
+        after = vantage.lights()
+        self.book.see({who: dimmest(before[who], after[who]) for who in before}, self.clock.wall())
+        self._judge(pending, before, after, intact=vantage.intact)
+        return len(pending)
+
+    def _in_order(self, suspected: Iterable[Question], due: Iterable[Question]) -> list[Question]:
+        """Suspicions first, within the budget; what a wider breach stands for is left out."""
+        urgent = list(suspected)[: self.book.plan.round_budget]
+        every = dict.fromkeys([*urgent, *due])
+        return [question for question in every if not self.book.is_subsumed(question)]
+
+    async def _ask(
+        self, vantage: Vantage, questions: Iterable[Question], deadline: float
+    ) -> list[tuple[Question, Observation | None]]:
+        """Ask in order; what was served is judged at once, the rest is handed back."""
+        pending: list[tuple[Question, Observation | None]] = []
+        for question in questions:
+            if not vantage.intact or self.clock.monotonic() > deadline:
+                pending.append((question, None))
+            elif not self.book.is_subsumed(question):
+                seen = await vantage.ask(question)
+                if seen.answer is Answer.SERVED:
+                    second = await vantage.confirm(question)
+                    self.book.breached(question, seen, second, self.number)
+                else:
+                    pending.append((question, seen))
+        return pending
+
+    def _judge(
+        self,
+        pending: Iterable[tuple[Question, Observation | None]],
+        before: Mapping[str, Lights],
+        after: Mapping[str, Lights],
+        *,
+        intact: bool,
+    ) -> None:
+        for question, seen in pending:
+            bracket = self.book.bracket(question, before, after)
+            if not intact:
+                bracket = Bracket(bracket.before, Reason.RECONNECT)
+            if seen is None:
+                reason = bracket.red or Reason.UNASKED
+                self.book.unasked(question, reason, self.clock.wall(), self.number)
+            else:
+                self.book.judged(question, seen, bracket, self.number)
+
+    def _give_up(self, questions: Iterable[Question], reason: Reason) -> None:
+        now = self.clock.wall()
+        for question in questions:
+            if not self.book.is_subsumed(question):
+                self.book.unasked(question, reason, now, self.number)
+
+    def _reason(self, vantage: Vantage) -> Reason:
+        """Why a round ended at its opening: our own token first, else the server."""
+        lights = next(iter(vantage.lights().values()))
+        token = self.book.bracket_of_token(lights)
+        return token or Reason.READY
+
+    def _learn_users(self, vantage: Vantage, due: Iterable[Question]) -> None:
+        for identity in dict.fromkeys(question.identity for question in due):
+            self.book.users[identity] = vantage.user(identity)

@@ -1,0 +1,277 @@
+"""All Prometheus names, in one table, and the sink that fills them.
+
+Labels come from closed sets, and every child that can be known is there at 0 from the start: a
+counter that first appears at 1 is invisible to `increase()`. The exception is
+`sentinel_breach_since_timestamp_seconds`: a 0 there is proof, and a restart must not look like it.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import product
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from sentinel import __version__
+from sentinel.core.answer import CODE_CLASSES, Answer, code_class
+from sentinel.core.gates import OWN_GATES, Gate
+from sentinel.core.plan import Plan
+from sentinel.core.question import CLUSTER
+from sentinel.core.record import GateRow, Record, Round, Series, series_of
+from sentinel.core.resources import CHECKS
+from sentinel.core.standing import Turn
+from sentinel.core.verdict import Reason, State
+
+PUSH_RESULTS = ("accepted", "refused", "unreachable", "dropped")
+SKIPS = ("late", "round-failed", *(reason.value for reason in Reason))
+"""Why something due was not asked: a slot that had passed, a round that failed, or the reason."""
+REASONS = tuple(
+    reason
+    for reason in Reason
+    if reason
+    not in (Reason.UNPROVEN, Reason.DENIED, Reason.SERVED, Reason.ADMISSION, Reason.REFUSED)
+    and reason is not Reason.FAILED
+)
+"""Reasons that a question about the API can be inconclusive for."""
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_LAG = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_DELAY = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    """The children that every question touches, looked up once: it is the hot path."""
+
+    attempts: dict[Answer, Counter]
+    responses: dict[str, Counter]
+    denials: dict[str, Counter]
+
+
+class Metrics:
+    """The registry and the sink. Times in seconds."""
+
+    def __init__(self, clock_wall: Callable[[], float]) -> None:
+        """Every name; children appear with `expect`."""
+        self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._wall = clock_wall
+        self._hot: dict[tuple[str, str], _Hot] = {}
+        self._shown: set[tuple[str, Reason]] = set()
+        self._took: dict[str, Histogram] = {}
+        self._verdicts: dict[tuple[str, State], Counter] = {}
+        self._describe_questions()
+        self._describe_beliefs()
+        self._describe_ourselves()
+        self.build_info.labels(__version__).set(1)
+
+    def expect(self, plan: Plan) -> None:
+        """Create every child that this plan can give, at 0."""
+        scope = plan.scope
+        for check, identity in product(CHECKS, (*scope.accounts, *scope.anonymous)):
+            self._children(check, identity)
+        for check in CHECKS:
+            self._took[check] = self.duration.labels(check)
+            self.breaches.labels(check)
+            for state in State:
+                self._verdicts[check, state] = self.verdicts.labels(check, state.value)
+            for reason in SKIPS:
+                self.skipped.labels(check, reason)
+        self._expect_targets(plan)
+        for result in PUSH_RESULTS:
+            self.pushes.labels(result)
+        for tier in (1, 2, 3):
+            self.period.labels(str(tier)).set(plan.period(tier))
+
+    def put(self, record: Record) -> None:
+        """Count one question; a breach is published at once, not at the end of the round."""
+        question = record.question
+        check = question.check
+        if record.asked:
+            self._count(check, question.identity, record)
+        else:
+            self.skipped.labels(check, record.verdict.reason.value).inc()
+        change = record.change
+        if change is not None and change.turn is Turn.OPENED and not record.subsumed:
+            self.breaches.labels(check).inc()
+            if change.breach is not None:
+                self._open(series_of(question), change.breach.since)
+
+    def end_round(self, report: Round) -> None:
+        """Publish what is believed."""
+        self.round_at.set(report.ended)
+        self.coverage.set(report.coverage)
+        for tier, period in report.periods.items():
+            self.period.labels(str(tier)).set(period)
+        for series, since in report.breach_since.items():
+            self.breach_since.labels(*series).set(since)
+        for target, at in report.oldest_proof.items():
+            self.oldest_proof.labels(target).set(at)
+        self._show_reasons(report)
+        self._show_gates(report.gates)
+        _flag(self.latent, report.latent)
+        _flag(self.review_only, report.review_only)
+        _flag(self.incomplete, report.incomplete)
+        _flag(self.wrong_identity, report.wrong_identity)
+        for identity, at in report.expiry.items():
+            self.token_expiry.labels(identity).set(at)
+
+    def count_skipped(self, slots: int) -> None:
+        """Rounds whose slot had passed before they could begin."""
+        if slots > 0:
+            for check in CHECKS:
+                self.skipped.labels(check, "late").inc(slots)
+
+    def count_failed_round(self) -> None:
+        """A round that ended by our own bug."""
+        for check in CHECKS:
+            self.skipped.labels(check, "round-failed").inc()
+
+    def count_push(self, result: str) -> None:
+        """One push to one Alertmanager."""
+        self.pushes.labels(result).inc()
+
+    def _count(self, check: str, identity: str, record: Record) -> None:
+        hot = self._hot.get((check, identity)) or self._children(check, identity)
+        seen = record.observation
+        code = code_class(seen.code)
+        hot.attempts[seen.answer].inc()
+        hot.responses[code].inc()
+        self._took[check].observe(seen.took)
+        state = record.verdict.state
+        self._verdicts[check, state].inc()
+        if state is State.HELD and code in hot.denials:
+            hot.denials[code].inc()
+
+    def _open(self, series: Series, since: float) -> None:
+        child = self.breach_since.labels(*series)
+        if not child._value.get():  # noqa: SLF001  # the library has no public getter
+            child.set(since)
+
+    def _children(self, check: str, identity: str) -> _Hot:
+        hot = self._hot[check, identity] = _Hot(
+            {answer: self.attempts.labels(check, identity, answer.value) for answer in Answer},
+            {code: self.responses.labels(check, identity, code) for code in CODE_CLASSES},
+            {code: self.denials.labels(check, identity, code) for code in ("401", "403")},
+        )
+        return hot
+
+    def _expect_targets(self, plan: Plan) -> None:
+        scope = plan.scope
+        for target in (*scope.everywhere, CLUSTER):
+            for flag in (self.latent, self.review_only, self.incomplete):
+                flag.labels(target)
+            for reason in REASONS:
+                self.inconclusive.labels(target, reason.value)
+        for identity in scope.accounts:
+            self.wrong_identity.labels(identity)
+            for gate in (*OWN_GATES, Gate.TYPE, Gate.DOOR, Gate.TRIPWIRE):
+                self.gate_up.labels(gate.value, identity)
+        for identity in scope.anonymous:
+            self.gate_up.labels(Gate.WHOAMI.value, identity)
+
+    def _show_reasons(self, report: Round) -> None:
+        rows = report.inconclusive.items()
+        shown = {(target, reason) for target, reasons in rows for reason in reasons}
+        for target, reason in self._shown - shown:
+            self.inconclusive.labels(target, reason.value).set(0)
+        for target, reason in shown - self._shown:
+            self.inconclusive.labels(target, reason.value).set(1)
+        self._shown = shown
+
+    def _show_gates(self, rows: Collection[GateRow]) -> None:
+        up: dict[tuple[str, str], bool] = {}
+        for row in rows:
+            key = (row.gate.value, row.identity)
+            up[key] = up.get(key, True) and row.light.up
+        for (gate, identity), light in up.items():
+            self.gate_up.labels(gate, identity).set(light)
+
+    def _describe_questions(self) -> None:
+        who = ("check", "identity")
+        self.attempts = self._counter("attempts", "Questions asked, by answer.", *who, "answer")
+        self.responses = self._counter("responses", "Replies, by status code.", *who, "code")
+        self.denials = self._counter("denials", "Denials that were proven.", *who, "code")
+        self.verdicts = self._counter("verdicts", "Verdicts.", "check", "verdict")
+        self.breaches = self._counter("breaches", "New breaches.", "check")
+        self.skipped = self._counter(
+            "attempts_skipped", "What was due and not asked.", "check", "reason"
+        )
+        self.duration = self._histogram(
+            "probe_duration_seconds", "From question to reply.", _SECONDS, "check"
+        )
+
+    def _describe_beliefs(self) -> None:
+        self.breach_since = self._gauge(
+            "breach_since_timestamp_seconds",
+            "First evidence of the breach that stands; 0 once proven shut.",
+            *("check", "identity", "target"),
+        )
+        self.inconclusive = self._gauge(
+            "inconclusive", "1 where something cannot be proven.", "target", "reason"
+        )
+        self.gate_up = self._gauge(
+            "gate_up", "1 while the control is green.", "gate", "identity"
+        )
+        self.coverage = self._gauge(
+            "coverage_ratio", "Share of questions proven within two periods of their tier."
+        )
+        self.oldest_proof = self._gauge(
+            "oldest_proof_timestamp_seconds",
+            "The oldest last proof among the questions of tiers 1 and 2.",
+            "target",
+        )
+        self.round_at = self._gauge("round_timestamp_seconds", "End of the last finished round.")
+        self.period = self._gauge("period_seconds", "Period of a tier, stretched.", "tier")
+        self.latent = self._gauge(
+            "latent_grant", "1 where a role that does not exist is bound to us.", "target"
+        )
+        self.review_only = self._gauge(
+            "review_only", "1 where a review lists what cannot be asked for real.", "target"
+        )
+        self.incomplete = self._gauge(
+            "tripwire_incomplete", "1 where an authorizer does not list its rules.", "target"
+        )
+        self.wrong_identity = self._gauge(
+            "wrong_identity", "1 while whoami names somebody else.", "identity"
+        )
+
+    def _describe_ourselves(self) -> None:
+        self.token_expiry = self._gauge(
+            "token_expiry_timestamp_seconds", "End of the identity's token.", "identity"
+        )
+        self.config_hash = self._gauge("config_hash", "Adler-32 of the configuration file.")
+        self.reload_ok = self._gauge(
+            "config_last_reload_successful", "1 while the file as it stands is in use."
+        )
+        self.build_info = self._gauge("build_info", "1, by version.", "version")
+        self.schedule_lag = self._histogram(
+            "schedule_lag_seconds", "How late rounds begin.", _LAG
+        )
+        self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", _LAG)
+        self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
+        self.page_delay = self._histogram(
+            "page_delay_seconds", "First evidence to accepted push.", _DELAY
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"sentinel_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"sentinel_{name}", text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            f"sentinel_{name}", text, labels, registry=self.registry, buckets=buckets
+        )
+
+
+def _flag(gauge: Gauge, raised: Collection[str]) -> None:
+    """1 for the raised, 0 for every other child there is."""
+    for child in [*gauge._metrics]:  # noqa: SLF001  # the library has no public list of children
+        gauge.labels(*child).set(0.0 if child[0] not in raised else 1.0)
+    for label in raised:
+        gauge.labels(label).set(1)
