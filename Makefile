@@ -1,0 +1,63 @@
+# `make demo` and `make test` need nothing done before: they make what they need.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test parts parts-peers lint format bench bench-peers lock clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(READY) ## the whole story on this machine, nothing else needed: ARGS="--for 60s"
+	@$(BIN)/sentinel demo $(ARGS)
+
+test: $(READY) parts lint ## every promise, on real servers: ARGS="tests/core -k closing"
+	@$(BIN)/pytest $(ARGS)
+
+parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
+	@$(PYTHON) -m tests.parts
+
+parts-peers: ## the other monitors that `make bench-peers` measures
+	@$(PYTHON) -m tests.parts peers
+
+lint: $(READY) ## style, types, who may import whom
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check || { echo 'lint: `make format` mends this'; exit 1; }
+	@$(BIN)/mypy --no-error-summary sentinel tests
+	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+
+format: $(READY) ## mends what can be mended
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(READY) parts ## the figures in README, measured here
+	@$(BIN)/python -m tests.bench
+
+bench-peers: $(READY) parts parts-peers ## the same beside cloudprober and blackbox_exporter
+	@$(BIN)/python -m tests.bench peers
+
+LOCK := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 \
+	--custom-compile-command 'make lock'
+
+lock: ## the newest versions that pyproject.toml allows, pinned with their hashes: ARGS=--upgrade
+	@$(PYTHON) -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/pip install --quiet uv
+	@$(LOCK) $(ARGS) --universal --all-extras pyproject.toml requirements/ci.in -o requirements/ci.lock
+	@$(LOCK) $(ARGS) --python-platform linux --extra fast pyproject.toml -o requirements/runtime.lock
+	@$(LOCK) $(ARGS) requirements/build.in -o requirements/build.lock
+
+clean: ## what was made in this folder (not the parts, which other clones share)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): requirements/ci.lock pyproject.toml
+	@echo 'set-up: Python packages into $(VENV)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/ci.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
