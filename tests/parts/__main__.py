@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.parts import cache
-from tests.parts.find import from_assets
+from tests.parts.find import from_assets, is_made, stamp
 from tests.parts.recipes import RECIPES, DebianPackage, GoModule, Recipe
 
 GO = (1, 26)
@@ -59,15 +59,7 @@ def missing(recipes: list[Recipe]) -> list[Recipe]:
 
 
 def is_there(recipe: Recipe) -> bool:
-    if all(from_assets(name) for name in recipe.binaries):
-        return True
-    built = all((cache.binaries() / name).is_file() for name in recipe.binaries)
-    mark = stamp(recipe)
-    return built and mark.is_file() and mark.read_text() == recipe.fingerprint()
-
-
-def stamp(recipe: Recipe) -> Path:
-    return cache.stamps() / f"{type(recipe).__name__}-{recipe.name}"
+    return all(from_assets(name) for name in recipe.binaries) or is_made(recipe)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """Where the parts are kept: one folder outside the tree, shared by all clones.
 
-    $TENANT_SENTINEL_PARTS, else ${XDG_CACHE_HOME:-~/.cache}/tenant-sentinel/parts
-        bin/      what tests start
-        stamps/   which recipe each part was made by
-        lock      held by the one run that builds
+$TENANT_SENTINEL_PARTS, else ${XDG_CACHE_HOME:-~/.cache}/tenant-sentinel/parts
+    bin/      what tests start
+    stamps/   which recipe each part was made by
+    lock      held by the one run that builds
 """
 
 import os

@@ -18,8 +18,10 @@ class MissingPart(RuntimeError):
 def find(name: str) -> Path:
     """The executable `name`, e.g. `etcd`; raises MissingPart, or KeyError for an unknown name."""
     recipe = recipe_of(name)
-    if path := from_assets(name) or executable(cache.binaries() / name):
-        return path
+    if ready := from_assets(name):
+        return ready
+    if is_made(recipe):
+        return cache.binaries() / name
     raise MissingPart(
         f"{name} {recipe.version} is not in {cache.binaries()}; "
         f"`{recipe.command}` brings it (about {recipe.minutes} min the first time)"
@@ -32,6 +34,18 @@ def recipe_of(name: str) -> Recipe:
             return recipe
     known = ", ".join(sorted(binary for recipe in RECIPES for binary in recipe.binaries))
     raise KeyError(f"no part is called {name!r}; there are {known}")
+
+
+def is_made(recipe: Recipe) -> bool:
+    """Whether the cache has it as today's recipe makes it, and not as an older one did."""
+    built = all(executable(cache.binaries() / name) for name in recipe.binaries)
+    mark = stamp(recipe)
+    return built and mark.is_file() and mark.read_text() == recipe.fingerprint()
+
+
+def stamp(recipe: Recipe) -> Path:
+    """The file that holds the fingerprint of the recipe it was made by."""
+    return cache.stamps() / f"{type(recipe).__name__}-{recipe.name}"
 
 
 def from_assets(name: str) -> Path | None:

@@ -234,7 +234,7 @@ class ControlPlane:
     def _manager_has_worked(self) -> bool:
         accounts = "/api/v1/namespaces/default/serviceaccounts/default"
         view = "/apis/rbac.authorization.k8s.io/v1/clusterroles/view"
-        done = {
+        done: dict[str, Callable[[], object]] = {
             "serviceaccount-controller": lambda: self.admin.request("GET", accounts).status == 200,
             "clusterrole-aggregation-controller": lambda: self.admin.must("GET", view)["rules"],
         }
