@@ -9,7 +9,9 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- $identities := list (dict "name" "self" "token" "own") (dict "name" "anonymous" "token" "none") -}}
 {{- $home := include "sentinel.home" .tenant -}}
 {{- range .tenant.identities }}{{- $identities = append $identities (include "sentinel.identity" (list $home .) | fromJson) }}{{- end -}}
-{{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" "system" (include "sentinel.system" $root | fromJsonArray) -}}
+{{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" -}}
+{{- $_ := set $isolation "system" (include "sentinel.system" $root | fromJsonArray) -}}
+{{- $_ := set $isolation "release" $root.Release.Namespace -}}
 {{- $timers := dict "isolation" $isolation "paging" (dict "promise" "5m") -}}
 {{- $chosen := include "sentinel.scaledTree" (list $root (mergeOverwrite $timers (deepCopy (default (dict) $root.Values.config)))) | fromJson -}}
 {{- if $root.Values.paging.direct }}{{- $_ := set $chosen.v.paging "direct" $root.Values.alertmanagers }}{{- end -}}

@@ -1,6 +1,6 @@
 {{/*
-What a schema cannot say: each refusal is a sentence with what was found and what to do. Included once, by the
-template that every release renders first. Takes $.
+What a schema cannot say: each refusal is a sentence with what was found and what to do. Included by validate.yaml.
+Takes $.
 */}}
 {{- define "sentinel.validate" -}}
 {{- if not .Values.cluster }}

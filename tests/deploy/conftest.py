@@ -1,0 +1,38 @@
+"""A control plane of this folder's own: the chart writes into kube-system and into the fairness of the API server."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy import chart, operator_crds
+from tests.support import manifests
+from tests.support.controlplane import CONTROLLERS, ControlPlane
+
+NAMESPACES = ("sentinel-system", "team-1", "team-2", "team-2-jobs")
+
+
+@pytest.fixture(scope="package")
+def ground() -> Iterator[ControlPlane]:
+    """Namespaces that enforce the restricted Pod Security standard, and the operator's CRDs; no chart yet."""
+    with ControlPlane(controllers=CONTROLLERS) as cluster:
+        enforce = {"pod-security.kubernetes.io/enforce": "restricted"}
+        cluster.admin.apply(*(manifests.namespace(name, **enforce) for name in NAMESPACES))
+        cluster.admin.apply(manifests.account("team-1", "ci"), manifests.account("team-1", "robot"))
+        operator_crds.apply(cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="package")
+def installed(ground: ControlPlane) -> ControlPlane:
+    """The chart's objects for two tenants, applied; team-1 asks as ci and robot besides."""
+    ground.admin.apply(*chart.render(chosen()))
+    return ground
+
+
+def chosen() -> chart.Object:
+    values = chart.values(2)
+    values["tenants"][0]["identities"] = [
+        {"name": "ci", "token": "request"},
+        {"name": "robot", "token": {"file": "/var/run/secrets/robot/token"}, "secret": "robot-token"},
+    ]
+    return values

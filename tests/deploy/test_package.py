@@ -1,0 +1,46 @@
+"""What leaves the repository: the packaged chart, and the manifests for those without Helm."""
+
+import tarfile
+from pathlib import Path
+
+import yaml
+
+from tests.deploy import chart
+
+MANIFESTS = chart.ROOT / "deploy" / "manifests"
+
+
+def test_the_package_holds_the_rules_themselves_and_no_link(tmp_path: Path) -> None:
+    chart.helm("package", str(chart.CHART), "--destination", str(tmp_path))
+
+    (package,) = tmp_path.glob("*.tgz")
+    with tarfile.open(package) as content:
+        members = {member.name.removeprefix("tenant-sentinel/"): member for member in content.getmembers()}
+    shipped = {f"alerts/{path.name}" for path in (chart.ROOT / "alerts").glob("*.rules.yaml")}
+    assert shipped
+    assert shipped | {"alerts/route.yaml", "dashboards/sentinel.json"} <= set(members)
+    assert all(member.isfile() for member in members.values())
+    assert not [name for name in members if "runbooks" in name or "tests" in name]
+
+
+def test_a_packaged_chart_renders_what_the_repository_renders(tmp_path: Path) -> None:
+    chart.helm("package", str(chart.CHART), "--destination", str(tmp_path))
+
+    (package,) = tmp_path.glob("*.tgz")
+    assert chart.render(chart.values(2), chart=package) == chart.render(chart.values(2))
+
+
+def test_the_manifests_are_what_the_chart_renders_for_the_two_example_tenants() -> None:
+    example = yaml.safe_load((MANIFESTS / "values.yaml").read_text())
+
+    written = (MANIFESTS / "tenant-sentinel.yaml").read_text()
+
+    assert chart.text(example) == written, "run deploy/manifests/render and commit what it writes"
+
+
+def test_the_policy_for_the_monitoring_namespace_is_the_charts_own() -> None:
+    plain = yaml.safe_load((chart.ROOT / "deploy" / "network-policy-monitoring.yaml").read_text())
+
+    (rendered,) = chart.of_kind(chart.render(chart.values(1, networkPolicy={"enabled": True})), "NetworkPolicy")
+
+    assert plain == rendered
