@@ -44,6 +44,7 @@ class Book:
     sinks: tuple[Sink, ...] = ()
     standings: dict[Question, Standing] = field(default_factory=dict)
     suspicions: dict[tuple[str, str], Suspicion] = field(default_factory=dict)
+    doubts: dict[Question, int] = field(default_factory=dict)
     clean: dict[tuple[str, str], int] = field(default_factory=dict)
     rotations: tuple[Rotation, Rotation] = (Rotation(), Rotation())
     gates: dict[tuple[Gate, str, str], GateRow] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Book:
                 self.suspicions[key] = replace(before, incomplete=suspicion.incomplete)
                 continue
             self.clean[key] = self.clean.get(key, 0) + 1 if suspicion.clean else 0
-            self.suspicions[key] = suspicion
+            self._doubt(key, suspicion)
         return self._suspected(now)
 
     def is_subsumed(self, question: Question) -> bool:
@@ -182,6 +183,8 @@ class Book:
         keys = {(who, t) for who in plan.scope.accounts for t in (*plan.scope.targets, CLUSTER)}
         self.clean = {key: count for key, count in self.clean.items() if key in keys}
         self.suspicions = {k: found for k, found in self.suspicions.items() if k in keys}
+        suspected = {q for found in self.suspicions.values() for q in found.questions}
+        self.doubts = {q: denials for q, denials in self.doubts.items() if q in suspected}
         self.gates = {
             key: row for key, row in self.gates.items() if not key[2] or (key[1], key[2]) in keys
         }
@@ -220,18 +223,28 @@ class Book:
         else:
             self.wide.discard(question)
         self.forgotten.discard(series_of(question))
+        if question in self.doubts:
+            held = after.verdict.state is State.HELD
+            self.doubts[question] = self.doubts[question] + 1 if held else 0
+
+    def _doubt(self, key: tuple[str, str], suspicion: Suspicion) -> None:
+        """A rule that is new or changed is asked for real again, whatever was denied before."""
+        before = self.suspicions.get(key)
+        if before is None or before.questions != suspicion.questions:
+            for question in before.questions if before is not None else ():
+                self.doubts.pop(question, None)
+            self.doubts.update(dict.fromkeys(suspicion.questions, 0))
+        self.suspicions[key] = suspicion
 
     def _suspected(self, now: float) -> list[Question]:
         """Suspects to ask now: what was denied in two rounds rests for a period of tier 2."""
         rest = now - self.plan.within
-        found = []
-        for suspicion in self.suspicions.values():
-            for question in suspicion.questions:
-                seen = self.standings.get(question, _NEW)
-                proven = seen.streak >= standing.PROOFS_TO_CLOSE
-                if not (proven and (seen.last_asked or 0.0) > rest):
-                    found.append(question)
-        return found
+        return [
+            question
+            for question, denials in self.doubts.items()
+            if denials < standing.PROOFS_TO_CLOSE
+            or (self.standings[question].last_asked or 0.0) <= rest
+        ]
 
     def _wide_grants(self, identity: str) -> frozenset[Grant]:
         suspicion = self.suspicions.get((identity, CLUSTER))
@@ -240,9 +253,8 @@ class Book:
     def _forget(self, now: float) -> None:
         """Close what nobody can ask any more, when long enough has passed; drop what is idle."""
         planned = set(self.plan.questions)
-        suspected = {q for found in self.suspicions.values() for q in found.questions}
         for question, seen in list(self.standings.items()):
-            if question in planned or question in suspected:
+            if question in planned or question in self.doubts:
                 continue
             if seen.breach is None and seen.streak >= standing.PROOFS_TO_CLOSE:
                 del self.standings[question]
