@@ -51,8 +51,9 @@ def _blind_spots(settings: Settings) -> Iterator[tuple[Path, str]]:
         yield ("identities",), f"no {ANONYMOUS}: nobody asks whether everybody may read"
     if len(settings.tenants) == 1:
         yield ("tenants",), "a single tenant: only the namespaces of isolation.system are asked about"
-    if "kube-system" not in settings.isolation.system:
-        yield ("isolation", "system"), "without kube-system, nobody asks whether its secrets can be read"
+    for namespace in ("kube-system", settings.isolation.release):
+        if namespace not in settings.isolation.system:
+            yield ("isolation", "system"), f"without {namespace}, nobody asks whether its secrets can be read"
 
 
 def _paging(settings: Settings) -> Iterator[tuple[Path, str]]:

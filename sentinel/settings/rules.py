@@ -41,6 +41,7 @@ RESERVED = (ANONYMOUS, "witness")
 
 _EVERY, _WITHIN, _SWEEP = ("isolation", "every"), ("isolation", "within"), ("isolation", "sweep")
 _TIMEOUT, _SYSTEM, _ALLOW = ("isolation", "timeout"), ("isolation", "system"), ("isolation", "allow")
+_RELEASE = ("isolation", "release")
 _TENANTS, _TENANT, _IDENTITIES = ("tenants",), ("tenant",), ("identities",)
 
 
@@ -81,6 +82,14 @@ def _system(settings: Settings) -> Iterator[Fault]:
         if tenant:
             hint = f"it belongs to {tenant.name}, which would be asked to break into itself"
             yield Fault((*_SYSTEM, index), "a namespace of no tenant", namespace, hint)
+
+
+def _release(settings: Settings) -> Iterator[Fault]:
+    release = settings.isolation.release
+    tenant = settings.owner_of(release)
+    if tenant:
+        hint = f"it belongs to {tenant.name}, which could read and remove the decoys"
+        yield Fault(_RELEASE, "a namespace of no tenant", release, hint)
 
 
 def _tenant(settings: Settings) -> Iterator[Fault]:
@@ -202,6 +211,7 @@ RULES = (
     Rule((_TENANTS,), _tenant_names),
     Rule((_TENANTS,), _namespaces),
     Rule((_TENANTS, _SYSTEM), _system),
+    Rule((_TENANTS, _RELEASE), _release),
     Rule((_TENANTS, _TENANT), _tenant),
     Rule((_IDENTITIES,), _identity_names),
     Rule((_IDENTITIES,), _identity_tokens),

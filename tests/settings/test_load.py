@@ -31,6 +31,7 @@ def test_what_is_not_written_is_as_the_design_has_it(file: Path) -> None:
         timedelta(minutes=30),
     )
     assert (isolation.timeout, isolation.qps, isolation.allow) == (timedelta(seconds=4), 100.0, ())
+    assert isolation.release == "sentinel-system"
     assert isolation.system == ("kube-system", "sentinel-system")
     assert [identity.name for identity in loaded.identities] == ["self", "anonymous"]
     assert (loaded.paging.promise, loaded.paging.mode, loaded.paging.direct) == (timedelta(minutes=5), "page", ())
@@ -201,8 +202,10 @@ def test_an_exception_that_ran_out_is_noted_from_the_day_after() -> None:
          " they can silence and invent pages. Only for clusters whose tenants are trusted"),
         ("identities: [{name: self, token: own}]",
          "s.yaml:6: identities: no anonymous: nobody asks whether everybody may read"),
-        ("isolation: {system: []}",
+        ("isolation: {system: [sentinel-system]}",
          "s.yaml:6: isolation.system: without kube-system, nobody asks whether its secrets can be read"),
+        ("isolation: {system: [kube-system]}",
+         "s.yaml:6: isolation.system: without sentinel-system, nobody asks whether its secrets can be read"),
     ],
 )  # fmt: skip
 def test_what_is_allowed_and_surprising_is_noted(text: str, said: str) -> None:

@@ -72,7 +72,7 @@ BESIDE = [
      " isolation, network, gateways, checks, paging, web, journal, log (did you mean isolation?)"),
     ("an unknown key", "isolation:\n  every: 10s\n  evry: 10s",
      "s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, system,"
-     " allow (did you mean every?)"),
+     " release, allow (did you mean every?)"),
     ("an unknown key that resembles nothing", "web: {zzzzzz: 1}",
      "s.yaml:6: web.zzzzzz: found an unknown key, expected one of listen, console, readyz_always_200"),
     ("a section left empty", "isolation:", "s.yaml:6: isolation: found nothing, expected a mapping"),
@@ -112,6 +112,9 @@ BESIDE = [
     ("a tenant's namespace in system", "isolation: {system: [kube-system, team-b]}",
      "s.yaml:6: isolation.system[1]: found team-b, expected a namespace of no tenant"
      " (it belongs to team-b, which would be asked to break into itself)"),
+    ("the release in a tenant's namespace", "isolation: {release: team-b-jobs}",
+     "s.yaml:6: isolation.release: found team-b-jobs, expected a namespace of no tenant"
+     " (it belongs to team-b, which could read and remove the decoys)"),
     ("a namespace of system twice", "isolation: {system: [infra, infra]}",
      "s.yaml:6: isolation.system[1]: found infra, expected each namespace once"),
     ("a wanted grant without a reason", "isolation:\n  allow:\n  - " + GRANT.replace("reason: r, ", ""),
