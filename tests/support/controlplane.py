@@ -42,7 +42,8 @@ CONTROLLERS = (
 class ControlPlane:
     """Ready when the `with` block begins. `url` and `ca_file` stay the same over restarts.
 
-    flags: further flags of the API server; the last of a name wins, ours included.
+    flags: the API server's, over ours; None takes one away. `flags` may be changed
+    between a stop and a start.
     controllers: names for the controller manager, none for no manager.
     """
 
@@ -50,13 +51,14 @@ class ControlPlane:
         self,
         *,
         anonymous: bool = True,
-        flags: Mapping[str, str] | None = None,
+        flags: Mapping[str, str | None] | None = None,
         controllers: Sequence[str] = (),
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="sentinel-cluster-")
         self.folder = Path(self._temporary.name)
         self._port, self._etcd_port, self._peer_port = free_port(), free_port(), free_port()
-        self._flags = {"anonymous-auth": str(anonymous).lower()} | dict(flags or {})
+        self.flags: dict[str, str | None] = {"anonymous-auth": str(anonymous).lower()}
+        self.flags |= flags or {}
         self._controllers = tuple(controllers)
         self.authority = Authority(self.folder)
         self.account_key = AccountKey(self.folder, ISSUER)
@@ -167,8 +169,8 @@ class ControlPlane:
             return self.admin.request("GET", "/readyz", timeout=5).status == 200
         return False
 
-    def _start(self, name: str, flags: Mapping[str, str]) -> Child:
-        words = [f"--{flag}={value}" for flag, value in flags.items()]
+    def _start(self, name: str, flags: Mapping[str, str | None]) -> Child:
+        words = [f"--{flag}={value}" for flag, value in flags.items() if value is not None]
         return Child([parts.find(name), *words], self.folder / f"{name}.log")
 
     def _wait(self, server: Child, ready: Callable[[], bool]) -> None:
@@ -195,7 +197,7 @@ class ControlPlane:
             },
         )
 
-    def _apiserver_flags(self) -> dict[str, str]:
+    def _apiserver_flags(self) -> dict[str, str | None]:
         tokens = self.folder / "tokens.csv"
         tokens.write_text(f'{ADMIN},admin,admin,"system:masters"\n')
         tokens.chmod(0o600)
@@ -214,7 +216,7 @@ class ControlPlane:
             # It has no address to advertise but loopback, which endpoints may not hold.
             "endpoint-reconciler-type": "none",
             "profiling": "false",
-        } | self._flags
+        } | self.flags
 
     def _start_manager(self) -> None:
         config = str(self.kubeconfig(self.folder / "manager.kubeconfig", ADMIN))

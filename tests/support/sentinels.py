@@ -158,6 +158,16 @@ class Sentinel:
             raise RuntimeError("this sentinel was never started")
         return self.child
 
+    def wait_up(self, within: float = 30.0) -> float:
+        """Until it answers at all, ready or not; the seconds that took."""
+        started = time.monotonic()
+        eventually(self._is_up, within, lambda: f"/healthz answers\n{self.process.log_tail()}")
+        return time.monotonic() - started
+
+    def _is_up(self) -> bool:
+        self.process.must_run()
+        return self.get("/healthz")[0] > 0
+
     def wait_ready(self, within: float = 30.0) -> float:
         """Until /readyz says 200; the seconds that took."""
         started = time.monotonic()
