@@ -1,0 +1,146 @@
+"""Alertmanager's API v2, as far as we need it: find every replica, and hand it alerts.
+
+Each replica is spoken to by itself. Behind one address that picks a replica, an alert would wait
+for that one's peers (15 s for each that is dead) or be lost with it.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from sentinel import __version__
+from sentinel.core.reply import clean
+from sentinel.errors import BadReply, OwnFault, Refused, Throttled, TimedOut, Unreachable
+
+TIMEOUT = 5.0
+"""Seconds for a post; a live Alertmanager takes 1 to 4 milliseconds."""
+_ALERTS = "/api/v2/alerts"
+_DNS = "dns+"
+_SAID = 200
+_HEADERS = {
+    "User-Agent": f"tenant-sentinel/{__version__}",
+    "Content-Type": "application/json",
+    "Accept-Encoding": "identity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """One Alertmanager. `name` is the host it was found by, which TLS and proxies want to hear."""
+
+    url: str
+    name: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        """The address, for log lines."""
+        return self.url
+
+
+class Alertmanagers:
+    """A session to all of them, used as `async with`."""
+
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        """`timeout` in seconds, for each post and each look-up."""
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session; connections are made when there is something to send."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=2, ttl_dns_cache=10),
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            headers=_HEADERS,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, receiver: Receiver, alerts: Sequence[Mapping[str, Any]]) -> None:
+        """Hand over alerts, all or none.
+
+        Raises Unreachable, TimedOut, Refused (4xx), Throttled (429), or BadReply (5xx and others).
+        """
+        try:
+            status, said = await self._send(receiver, json.dumps(alerts).encode())
+        except TimeoutError as error:
+            raise TimedOut(f"{receiver}: no answer within {self._timeout:g} s") from error
+        except (aiohttp.ClientConnectionError, OSError) as error:
+            raise Unreachable(f"{receiver}: {type(error).__name__}") from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise BadReply(f"{receiver}: {type(error).__name__}") from error
+        if not 200 <= status < 300:
+            raise _kind(status)(f"{receiver}: answered {status}{f': {said}' if said else ''}")
+        if said.startswith("<"):
+            # A login page is served with 200, and behind it nobody is paged.
+            raise BadReply(f"{receiver}: answered with a page, which Alertmanager never does")
+
+    async def resolve(self, url: str) -> tuple[Receiver, ...]:
+        """The receivers behind a URL: every address of `dns+http://host`, others as they are.
+
+        Raises OwnFault when the name is not found.
+        """
+        if not url.startswith(_DNS):
+            return (Receiver(url.rstrip("/")),)
+        parts = urlsplit(url.removeprefix(_DNS))
+        host = parts.hostname or ""
+        try:
+            async with asyncio.timeout(self._timeout):
+                loop = asyncio.get_running_loop()
+                found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            raise OwnFault(f"{url}: {host} is not found: {type(error).__name__}") from error
+        addresses = sorted({str(address[0]) for *_, address in found})
+        return tuple(
+            _at(address, parts.scheme, parts.port, parts.path, host) for address in addresses
+        )
+
+    async def _send(self, receiver: Receiver, data: bytes) -> tuple[int, str]:
+        assert self._session is not None, "post is called inside `async with`"
+        headers = {"Host": _host(receiver)} if receiver.name else None
+        tls = receiver.name if receiver.url.startswith("https") else None
+        async with self._session.post(
+            receiver.url + _ALERTS,
+            data=data,
+            headers=headers,
+            server_hostname=tls,
+            allow_redirects=False,
+        ) as response:
+            said = await response.content.read(_SAID)
+            if not response.content.at_eof():
+                response.close()
+            return response.status, clean(said.decode("latin-1"), _SAID).strip()
+
+
+def _at(address: str, scheme: str, port: int | None, path: str, name: str) -> Receiver:
+    host = f"[{address}]" if ":" in address else address
+    where = f"{host}:{port}" if port else host
+    return Receiver(urlunsplit((scheme, where, path.rstrip("/"), "", "")), name)
+
+
+def _host(receiver: Receiver) -> str:
+    port = urlsplit(receiver.url).port
+    return f"{receiver.name}:{port}" if port else receiver.name
+
+
+def _kind(status: int) -> type[Refused | Throttled | BadReply]:
+    if status == 429:
+        return Throttled
+    return Refused if 400 <= status < 500 else BadReply

@@ -1,0 +1,248 @@
+"""The page: what the one who is woken gets to read, as a value.
+
+    Record* --learn--> Case --breach_page--> Page --body--> Alertmanager
+
+A page is about a series, not about a question: ten questions let in through one binding are one
+alert that lists the first few. Labels are those of the rule about the same thing, but for `path`,
+so that Alertmanager puts both into one group and shows one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote_plus
+
+from sentinel.core.question import CLUSTER, Question
+from sentinel.core.record import Record, Series, series_of
+from sentinel.core.reply import clean
+from sentinel.core.standing import Breach
+from sentinel.core.verdict import Reason
+
+PATH = "push"
+QUESTIONS_SHOWN = 5
+"""More are counted: who is woken wants the first command, not the list."""
+QUESTIONS_KEPT = 50
+"""Per series. The trip-wire asks what a Role names, and a Role may name thousands of things."""
+MOST_TEXT = 2500
+"""Characters of an annotation; PagerDuty and Slack cut at about 1 and 3 thousand."""
+
+
+class Alert(StrEnum):
+    """What is pushed; each has a rule of the same name."""
+
+    BREACH = "SentinelIsolationBreach"  # a tenant is let in where it must be denied
+    IDENTITY = "SentinelWrongIdentity"  # a sentinel asks as somebody else
+
+
+_SUMMARY = {
+    Alert.BREACH: "A tenant is let in where it must be denied.",
+    Alert.IDENTITY: "A sentinel asks as somebody else.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A tenant, as far as a page names it."""
+
+    name: str
+    namespaces: tuple[str, ...]
+    owner: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who pages. `namespace` is the release's; in the shadow nobody is woken."""
+
+    cluster: str
+    namespace: str
+    tenant: str
+    parties: tuple[Party, ...] = ()
+    shadow: bool = False
+    runbooks: str = "alerts/runbooks"
+    dashboards: str = "/d"
+
+    def party(self, name: str) -> Party | None:
+        """The tenant of this name."""
+        return next((party for party in self.parties if party.name == name), None)
+
+    def owner_of(self, namespace: str) -> Party | None:
+        """The tenant whose namespace this is."""
+        return next((party for party in self.parties if namespace in party.namespaces), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is known of one open series. `since`: the first evidence, wall seconds.
+
+    `breaches` are those of the questions that stand now; of a case without any nothing is known
+    but that it is open.
+    """
+
+    series: Series
+    since: float
+    user: str = ""
+    breaches: Mapping[Question, Breach] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One alert, as Alertmanager knows it. `starts_at`: the first evidence, wall seconds."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: float
+
+
+def learn(case: Case | None, record: Record) -> Case | None:
+    """The case after one more record of its series; None when there is nothing to tell."""
+    breach, question = record.standing.breach, record.question
+    known = dict(case.breaches) if case is not None else {}
+    if breach is None:
+        # The last one stays: the series is open until all of it is proven shut.
+        if case is None or len(known) <= 1:
+            return case
+        known.pop(question, None)
+        return replace(case, breaches=known)
+    if question in known or len(known) < QUESTIONS_KEPT:
+        known[question] = breach
+    since = breach.since if case is None else min(case.since, breach.since)
+    return Case(series_of(question), since, record.user, known)
+
+
+def breach_page(sender: Sender, case: Case) -> Page:
+    """The page about an open series."""
+    series = case.series
+    labels = {"target": series.target, "check": series.check, "identity": series.identity}
+    annotations = _links(sender, Alert.BREACH, series.target)
+    victim = sender.owner_of(series.target)
+    if victim is not None:
+        annotations |= {"target_owner": victim.owner, "target_contact": victim.contact}
+    annotations["description"] = _breach_text(sender.tenant, case)
+    return _page(sender, Alert.BREACH, labels, annotations, case.since)
+
+
+def identity_page(sender: Sender, identity: str, detail: str, since: float) -> Page:
+    """The page about an identity that is somebody else; `detail` is whoami's word."""
+    annotations = _links(sender, Alert.IDENTITY)
+    annotations["description"] = (
+        f"The API server calls identity {identity} of tenant {sender.tenant} by another name than "
+        f"the expected one, since {rfc3339(since)}. Nothing it is told says anything about this "
+        "tenant." + (f" It says: {clean(detail)}." if detail else "")
+    )
+    return _page(sender, Alert.IDENTITY, {"identity": identity}, annotations, since)
+
+
+def body(page: Page, ends_at: float) -> dict[str, Any]:
+    """The alert in the form of Alertmanager's API v2. `ends_at` in wall seconds.
+
+    An end in the past resolves it. One before its start would be refused, so it never is.
+    """
+    return {
+        "labels": dict(page.labels),
+        "annotations": dict(page.annotations),
+        "startsAt": rfc3339(page.starts_at),
+        "endsAt": rfc3339(max(ends_at, page.starts_at)),
+    }
+
+
+def rfc3339(at: float) -> str:
+    """Wall seconds as people and Alertmanager read them: `2026-11-21T02:43:06.120Z`."""
+    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _page(
+    sender: Sender,
+    alert: Alert,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    since: float,
+) -> Page:
+    everywhere = {
+        "alertname": alert.value,
+        "severity": "none" if sender.shadow else "critical",
+        "cluster": sender.cluster,
+        "namespace": sender.namespace,
+        "tenant": sender.tenant,
+        "path": PATH,
+    }
+    told = {"summary": _SUMMARY[alert], **annotations}
+    cut = {name: text[:MOST_TEXT] for name, text in told.items() if text}
+    # To Alertmanager an empty label is none; the rule, which cannot set one, has none either.
+    return Page({k: v for k, v in (everywhere | labels).items() if v}, cut, since)
+
+
+def _links(sender: Sender, alert: Alert, target: str = "") -> dict[str, str]:
+    query = f"var-tenant={quote_plus(sender.tenant)}"
+    if target:
+        query += f"&var-target={quote_plus(target)}"
+    links = {
+        "runbook_url": f"{sender.runbooks.rstrip('/')}/{alert.value}.md",
+        "dashboard_url": f"{sender.dashboards.rstrip('/')}/sentinel?{query}",
+    }
+    tenant = sender.party(sender.tenant)
+    if tenant is not None:
+        links |= {"owner": tenant.owner, "contact": tenant.contact}
+    return links
+
+
+def _breach_text(tenant: str, case: Case) -> str:
+    check, identity, target = case.series
+    who = f"identity {identity}" + (f" ({clean(case.user)})" if case.user else "")
+    where = "every namespace of the cluster" if target == CLUSTER else f"namespace {target}"
+    opening = (
+        f"Tenant {tenant}, asking as {who}, is let in in {where} (check {check}), "
+        f"since {rfc3339(case.since)}."
+    )
+    told = " ".join((opening, *_evidence(case), _CLOSING))
+    # On a line of its own, to be copied.
+    return told + _command(case)
+
+
+_CLOSING = "It ends by proof only: two rounds in which the same question is denied."
+
+
+def _evidence(case: Case) -> list[str]:
+    found = sorted(case.breaches.items(), key=lambda known: known[1].since)
+    if not found:
+        return ["The request and its Audit-Id are in the log of that sentinel."]
+    question, first = found[0]
+    shown = "; ".join(clean(question.text) for question, _ in found[:QUESTIONS_SHOWN])
+    more = len(found) - QUESTIONS_SHOWN
+    texts = [
+        f"Let in: {shown}{f'; and {more} more' if more > 0 else ''}.",
+        _window(first),
+        _code(first),
+    ]
+    cause = next((breach.cause for _, breach in found if breach.cause), "")
+    if cause:
+        texts.append(f"The API server says why: {clean(cause, 300)}.")
+    return texts
+
+
+def _command(case: Case) -> str:
+    if not case.user or not case.breaches:
+        return ""
+    question, _ = min(case.breaches.items(), key=lambda known: known[1].since)
+    return f"\nSee for yourself: {clean(question.reproduce(case.user), 500)}"
+
+
+def _window(breach: Breach) -> str:
+    """The exposure window: the hole is at least as old as its evidence, and may be this much older."""
+    if breach.closed_before is None:
+        return "Before that it was never proven closed."
+    older = max(0.0, breach.since - breach.closed_before)
+    return (
+        f"Proven closed at {rfc3339(breach.closed_before)}, open at {rfc3339(breach.since)}: "
+        f"open up to {older:.1f} s longer than known."
+    )
+
+
+def _code(breach: Breach) -> str:
+    code = f"HTTP {breach.code}" if breach.code is not None else "no HTTP status"
+    how = " (authorised, then stopped by admission)" if breach.reason is Reason.ADMISSION else ""
+    audit = f", Audit-Id {clean(breach.audit_id, 64)}" if breach.audit_id else ""
+    return f"Evidence: {code}{how}{audit}."
