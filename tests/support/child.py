@@ -65,6 +65,10 @@ class Child:
             ) from None
         return time.monotonic() - started
 
+    def wait(self, within: float) -> int:
+        """Its exit code once it has ended by itself; subprocess.TimeoutExpired if it does not."""
+        return self._process.wait(within)
+
     def kill(self) -> None:
         """SIGKILL, and waits until it is gone; no error if it already was."""
         self._process.kill()
