@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import aiohttp
 
@@ -108,9 +108,7 @@ class Alertmanagers:
         except (OSError, UnicodeError, TimeoutError) as error:
             raise OwnFault(f"{url}: {host} is not found: {type(error).__name__}") from error
         addresses = sorted({str(address[0]) for *_, address in found})
-        return tuple(
-            _at(address, parts.scheme, parts.port, parts.path, host) for address in addresses
-        )
+        return tuple(_at(address, parts) for address in addresses)
 
     async def _send(self, receiver: Receiver, data: bytes) -> tuple[int, str]:
         assert self._session is not None, "post is called inside `async with`"
@@ -129,10 +127,11 @@ class Alertmanagers:
             return response.status, clean(said.decode("latin-1"), _SAID).strip()
 
 
-def _at(address: str, scheme: str, port: int | None, path: str, name: str) -> Receiver:
+def _at(address: str, parts: SplitResult) -> Receiver:
     host = f"[{address}]" if ":" in address else address
-    where = f"{host}:{port}" if port else host
-    return Receiver(urlunsplit((scheme, where, path.rstrip("/"), "", "")), name)
+    where = f"{host}:{parts.port}" if parts.port else host
+    url = urlunsplit((parts.scheme, where, parts.path.rstrip("/"), "", ""))
+    return Receiver(url, parts.hostname or "")
 
 
 def _host(receiver: Receiver) -> str:

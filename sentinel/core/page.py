@@ -7,6 +7,7 @@ alert that lists the first few. Labels are those of the rule about the same thin
 so that Alertmanager puts both into one group and shows one.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -40,6 +41,9 @@ _SUMMARY = {
     Alert.BREACH: "A tenant is let in where it must be denied.",
     Alert.IDENTITY: "A sentinel asks as somebody else.",
 }
+
+# Somebody will paste the command into a shell, and whoever writes a Role chooses the names in it.
+_HARMLESS = re.compile(r"[A-Za-z0-9_.:/@%+=,*-]{0,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +197,7 @@ def _breach_text(tenant: str, case: Case) -> str:
     check, identity, target = case.series
     who = f"identity {identity}" + (f" ({clean(case.user)})" if case.user else "")
     where = "every namespace of the cluster" if target == CLUSTER else f"namespace {target}"
-    opening = (
-        f"Tenant {tenant}, asking as {who}, is let in in {where} (check {check}), "
-        f"since {rfc3339(case.since)}."
-    )
+    opening = f"Tenant {tenant}, asking as {who}, is let in in {where} (check {check}), since {rfc3339(case.since)}."
     told = " ".join((opening, *_evidence(case), _CLOSING))
     # On a line of its own, to be copied.
     return told + _command(case)
@@ -209,8 +210,8 @@ def _evidence(case: Case) -> list[str]:
     found = sorted(case.breaches.items(), key=lambda known: known[1].since)
     if not found:
         return ["The request and its Audit-Id are in the log of that sentinel."]
-    question, first = found[0]
-    shown = "; ".join(clean(question.text) for question, _ in found[:QUESTIONS_SHOWN])
+    _, first = found[0]
+    shown = "; ".join(clean(question.text, 120) for question, _ in found[:QUESTIONS_SHOWN])
     more = len(found) - QUESTIONS_SHOWN
     texts = [
         f"Let in: {shown}{f'; and {more} more' if more > 0 else ''}.",
@@ -224,14 +225,17 @@ def _evidence(case: Case) -> list[str]:
 
 
 def _command(case: Case) -> str:
-    if not case.user or not case.breaches:
+    if not case.breaches:
         return ""
     question, _ = min(case.breaches.items(), key=lambda known: known[1].since)
-    return f"\nSee for yourself: {clean(question.reproduce(case.user), 500)}"
+    words = (case.user, question.name, question.subresource)
+    if not case.user or not all(_HARMLESS.fullmatch(word) for word in words):
+        return ""
+    return f"\nSee for yourself: {question.reproduce(case.user)}"
 
 
 def _window(breach: Breach) -> str:
-    """The exposure window: the hole is at least as old as its evidence, and may be this much older."""
+    """The exposure window: the hole is as old as its evidence, and may be this much older."""
     if breach.closed_before is None:
         return "Before that it was never proven closed."
     older = max(0.0, breach.since - breach.closed_before)

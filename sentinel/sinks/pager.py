@@ -1,7 +1,7 @@
-"""The push: the same page as the rule's, a scrape and two evaluations earlier.
+r"""The push: the same page as the rule's, a scrape and two evaluations earlier.
 
     Record, Round --> Notice --> Outlet --post--> Alertmanager     one outlet each, none waits for
-                        ^   \\--> Outlet --post--> Alertmanager     another
+                        ^   \--> Outlet --post--> Alertmanager     another
                         |____ every `repeat` seconds, all of them again
 
 The rules are the authority, and this is the accelerator. Alertmanager keeps alerts in memory only,

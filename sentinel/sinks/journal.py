@@ -1,0 +1,212 @@
+"""The journal: what changed and what each round found, as lines of JSON for an auditor.
+
+One file a day. Writing is done in a thread, so that a slow disk stalls nobody; a full one is
+counted, logged once, and never anybody else's trouble.
+"""
+
+import asyncio
+import calendar
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from sentinel import __version__
+from sentinel.core.page import rfc3339
+from sentinel.core.record import Record, Round
+from sentinel.core.reply import clean
+from sentinel.core.standing import Breach, Turn
+
+MOST_WAITING = 2000
+"""Lines; a round is one, so this is a disk that stood still for hours."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one day; rounds alone are 3 MB at the default period. More is lost, counted and logged."""
+DAY = 86400.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """A sink that keeps changes and rounds in a file. `put` and `end_round` never block."""
+
+    def __init__(self, path: Path, keep: float, *, lost: Callable[[int], None]) -> None:
+        """`keep`: seconds after which a day's file is removed. `lost` is told of lines not written."""
+        self._path = path
+        self._keep = keep
+        self._lost = lost
+        self._lines: deque[tuple[float, str]] = deque()
+        self._filled = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._trouble = False
+
+    def put(self, record: Record) -> None:
+        """Note what changed; what did not is in the rounds' sums."""
+        if record.change is not None:
+            self._take(record.change.at, record_row(record))
+
+    def end_round(self, report: Round) -> None:
+        """Note what is believed."""
+        self._take(report.ended, round_row(report))
+
+    async def run(self) -> None:
+        """Write what is noted; never returns."""
+        while True:
+            await self._filled.wait()
+            await self._write()
+
+    async def flush(self, within: float) -> None:
+        """Write what is left, for at most so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                await self._write()
+        except TimeoutError:
+            _log.error("journal left behind", path=str(self._path), lines=len(self._lines))
+
+    def _take(self, at: float, row: dict[str, Any]) -> None:
+        if len(self._lines) >= MOST_WAITING:
+            self._lines.popleft()
+            self._lost(1)
+        text = json.dumps({"at": rfc3339(at), **row}, separators=(",", ":"))
+        self._lines.append((at, text))
+        self._filled.set()
+
+    async def _write(self) -> None:
+        async with self._writing:
+            self._filled.clear()
+            lines = [*self._lines]
+            self._lines.clear()
+            if lines:
+                self._tell(*await asyncio.to_thread(append, self._path, lines, self._keep))
+
+    def _tell(self, lost: int, trouble: str) -> None:
+        if lost:
+            self._lost(lost)
+        if trouble and not self._trouble:
+            _log.error("journal not written", path=str(self._path), lines=lost, detail=trouble)
+        self._trouble = bool(trouble)
+
+
+def append(path: Path, lines: Iterable[tuple[float, str]], keep: float) -> tuple[int, str]:
+    """Append lines to the files of their days; gives how many were lost, and why.
+
+    Each line comes with its time. The day before is moved to `<path>.<date>` when the first line
+    of a new day comes, and what is older than `keep` seconds is removed.
+    """
+    lost, trouble = 0, ""
+    by_day: dict[str, list[str]] = {}
+    for at, text in lines:
+        by_day.setdefault(_day(at), []).append(text)
+    for day, texts in by_day.items():
+        try:
+            _rotate(path, day, keep)
+            lost += _add(path, texts)
+            trouble = trouble or (f"more than {MOST_BYTES} bytes in a day" if lost else "")
+        except OSError as error:
+            lost += len(texts)
+            trouble = error.strerror or type(error).__name__
+    return lost, trouble
+
+
+def record_row(record: Record) -> dict[str, Any]:
+    """A change of belief about one question."""
+    assert record.change is not None, "only changes are noted"
+    question, seen = record.question, record.observation
+    row: dict[str, Any] = {
+        "event": record.change.turn.value,
+        "check": question.check,
+        "question": clean(question.text),
+        "identity": question.identity,
+        "user": clean(record.user),
+        "target": question.target,
+        "answer": seen.answer.value,
+        "verdict": record.verdict.state.value,
+        "reason": record.verdict.reason.value,
+        "code": seen.code,
+        "audit_id": clean(seen.audit_id, 64),
+        "subsumed": record.subsumed,
+    }
+    if record.change.breach is not None and record.change.turn is not Turn.BLINDED:
+        row["breach"] = _breach_row(record.change.breach)
+    return row
+
+
+def round_row(report: Round) -> dict[str, Any]:
+    """What is believed when a round ends."""
+    open_ = [
+        {**series._asdict(), "since": rfc3339(since)} for series, since in sorted(report.breach_since.items()) if since
+    ]
+    return {
+        "event": "round",
+        "version": __version__,
+        "number": report.number,
+        "took": round(report.took, 3),
+        "questions": report.questions,
+        "coverage": round(report.coverage, 4),
+        "oldest_proof": {target: rfc3339(at) for target, at in report.oldest_proof.items()},
+        "breaches": open_,
+        "inconclusive": {
+            target: sorted(reason.value for reason in reasons) for target, reasons in report.inconclusive.items()
+        },
+        "gates_down": sorted({row.gate.value for row in report.gates if not row.light.up}),
+    }
+
+
+def _breach_row(breach: Breach) -> dict[str, Any]:
+    def moment(at: float | None) -> str | None:
+        return None if at is None else rfc3339(at)
+
+    return {
+        "since": moment(breach.since),
+        "last": moment(breach.last),
+        "closed_before": moment(breach.closed_before),
+        "ended": moment(breach.ended),
+        "code": breach.code,
+        "audit_id": clean(breach.audit_id, 64),
+        "cause": clean(breach.cause, 300),
+    }
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(at))
+
+
+def _rotate(path: Path, day: str, keep: float) -> None:
+    try:
+        written = _day(path.stat().st_mtime)
+    except FileNotFoundError:
+        return
+    yesterday = path.with_name(f"{path.name}.{written}")
+    # A clock that was set back must not cost the day it went back to.
+    if written < day and not yesterday.exists():
+        path.rename(yesterday)
+        _remove_old(path, day, keep)
+
+
+def _remove_old(path: Path, today: str, keep: float) -> None:
+    oldest = _day(calendar.timegm(time.strptime(today, "%Y-%m-%d")) - keep)
+    for old in path.parent.glob(f"{path.name}.????-??-??"):
+        if old.name[-10:] < oldest:
+            old.unlink()
+
+
+def _add(path: Path, texts: list[str]) -> int:
+    """Append what fits; gives how many lines did not."""
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        size = os.fstat(handle).st_size
+        # A line that was cut by a full disk or a kill must not swallow the next.
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        data = "".join(f"{text}\n" for text in texts).encode()
+        if size + len(data) > MOST_BYTES:
+            return len(texts)
+        data = b"\n" + data if torn else data
+        if os.write(handle, data) < len(data):
+            raise OSError(0, "the disk took only a part")
+        return 0
+    finally:
+        os.close(handle)
