@@ -58,9 +58,7 @@ def takes_json(accept: str) -> bool:
     return any(kind in (JSON, "*/*") for kind in kinds)
 
 
-def failure(
-    code: int, reason: str, message: str, details: Mapping[str, Any] | None, accept: str
-) -> Reply:
+def failure(code: int, reason: str, message: str, details: Mapping[str, Any] | None, accept: str) -> Reply:
     """A `Status` that says no, in the form `accept` gets."""
     status: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
     status |= {"message": message, "reason": reason}

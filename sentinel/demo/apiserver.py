@@ -9,7 +9,6 @@ Certificates are made on the spot (trustme) and die with the process.
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import uuid
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from typing import Self
 import trustme
 from aiohttp import web
 
+from sentinel.demo import loopback
 from sentinel.demo.answers import Reply
 from sentinel.demo.cluster import Call, Cluster
 
-_HOST = "127.0.0.1"
 _NO_CACHE = "no-cache, private"
 
 
@@ -37,7 +36,7 @@ class StandIn:
         self.cluster = Cluster(now)
         self.answered: dict[int, int] = {}
         self._authority = trustme.CA()
-        self._stack = contextlib.AsyncExitStack()
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1)
 
     @property
     def url(self) -> str:
@@ -51,16 +50,7 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         """Starts to listen, on a free port."""
-        app = web.Application()
-        app.on_response_prepare.append(_unsigned)
-        app.router.add_route("*", "/{path:.*}", self._serve)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, _HOST, 0, ssl_context=self._tls())
-        await site.start()
-        _, port = runner.addresses[0][:2]
-        self.cluster.address = f"{_HOST}:{port}"
+        self.cluster.address = await loopback.listen(self._runner, self._tls())
         return self
 
     async def __aexit__(
@@ -70,11 +60,17 @@ class StandIn:
         trace: TracebackType | None,
     ) -> None:
         """Closes the port and all connections."""
-        await self._stack.aclose()
+        await self._runner.cleanup()
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        app.on_response_prepare.append(_unsigned)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        return app
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._authority.issue_cert(_HOST, "localhost").configure_cert(context)
+        self._authority.issue_cert(loopback.HOST, "localhost").configure_cert(context)
         return context
 
     async def _serve(self, request: web.Request) -> web.Response:
@@ -91,7 +87,7 @@ class StandIn:
         return _response(reply, request.headers.get("Audit-ID") or str(uuid.uuid4()))
 
 
-async def _unsigned(request: web.Request, response: web.StreamResponse) -> None:
+async def _unsigned(_: web.Request, response: web.StreamResponse) -> None:
     """Kubernetes' answers do not name the software that made them."""
     response.headers.pop("Server", None)
 

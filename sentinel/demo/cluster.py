@@ -27,10 +27,12 @@ from sentinel.demo.tokens import AUDIENCE, Account, Mint
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 _HEALTH = ("/readyz", "/livez", "/healthz")
-_PATCHES = tuple(
-    f"application/{form}"
-    for form in ("json-patch+json", "merge-patch+json", "strategic-merge-patch+json")
-) + ("application/apply-patch+yaml",)
+_PATCHES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
 _EXTRA_BLANK = "the provided Authorization header contains extra space before the bearer token, "
 _WARNING = {"Warning": f'299 - "{_EXTRA_BLANK}and is ignored"'}
 _VERSION = {
@@ -206,17 +208,15 @@ class Cluster:
             return answers.bad_request("the object provided is unrecognized", call.accept)
         try:
             made = self._review(call, act, user, body)
-        except reviews.Malformed as error:
+        except reviews.MalformedError as error:
             return answers.bad_request(str(error), call.accept)
-        except reviews.Invalid as error:
+        except reviews.InvalidError as error:
             return answers.invalid(error.group, error.kind, error.field, error.reason, call.accept)
         if isinstance(made, Reply):
             return made
         return answers.compact(201, made)
 
-    def _review(
-        self, call: Call, act: Act, user: User, body: Mapping[str, Any]
-    ) -> dict[str, Any] | Reply:
+    def _review(self, call: Call, act: Act, user: User, body: Mapping[str, Any]) -> dict[str, Any] | Reply:
         manager = call.headers.get("user-agent", "").partition("/")[0]
         match act.kind:
             case "selfsubjectreviews":
@@ -229,9 +229,7 @@ class Cluster:
                 return self._token_request(call, act, body, manager)
         return answers.not_played(f"{act.verb} {act.kind}", call.accept)
 
-    def _token_request(
-        self, call: Call, act: Act, body: Mapping[str, Any], manager: str
-    ) -> dict[str, Any] | Reply:
+    def _token_request(self, call: Call, act: Act, body: Mapping[str, Any], manager: str) -> dict[str, Any] | Reply:
         found = self._objects.get(("ServiceAccount", act.namespace, act.name))
         if found is None:
             return answers.not_found(replace(act, subresource=""), call.accept)

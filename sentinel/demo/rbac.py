@@ -7,7 +7,7 @@ its reason, which names the binding that let somebody in, and for the list of ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,7 @@ class Grants:
 class Access:
     """Decides from manifests of Roles, ClusterRoles and their bindings; it never changes."""
 
-    def __init__(self, manifests: Iterator[Manifest] | list[Manifest]) -> None:
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
         self._objects = {_key(m): m for m in manifests}
 
     def decide(self, user: User, act: Act) -> Decision:

@@ -18,7 +18,7 @@ _RESOURCE_FIELDS = ("namespace", "verb", "group", "version", "resource", "subres
 _PATH_FIELDS = ("path", "verb")
 
 
-class Invalid(Exception):
+class InvalidError(Exception):
     """The body is readable and wrong: 422, with the field at fault, the value found, the reason."""
 
     def __init__(self, group: str, kind: str, field: str, value: str, reason: str) -> None:
@@ -27,13 +27,18 @@ class Invalid(Exception):
         self.reason = f"Invalid value: {value}: {reason}"
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """The body makes no sense: 400."""
 
 
 def stamp(now: float) -> str:
     """`now` (epoch seconds) as Kubernetes writes times."""
     return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_of(text: str) -> float:
+    """Epoch seconds of a time as Kubernetes and Prometheus write it."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def whoami(user: User, now: float) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def rules(access: Access, user: User, body: Body) -> dict[str, Any]:
     """SelfSubjectRulesReview. The answer's spec is empty: it does not repeat the namespace."""
     namespace = (body.get("spec") or {}).get("namespace") or ""
     if not namespace:
-        raise Malformed("no namespace on request")
+        raise MalformedError("no namespace on request")
     grants = access.grants(user, namespace)
     status = {
         "resourceRules": _rules(grants, "resources", ("apiGroups", "resources", "resourceNames")),
@@ -72,16 +77,14 @@ def rules(access: Access, user: User, body: Body) -> dict[str, Any]:
     }
 
 
-def access_review(
-    access: Access, user: User, body: Body, now: float, manager: str
-) -> dict[str, Any]:
+def access_review(access: Access, user: User, body: Body, now: float, manager: str) -> dict[str, Any]:
     """SelfSubjectAccessReview: one question, and the binding that says yes to it."""
     spec = body.get("spec") or {}
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is None and path is None:
         field = "spec.resourceAttributes"
         reason = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise Invalid("authorization.k8s.io", "", field, "null", reason)
+        raise InvalidError("authorization.k8s.io", "", field, "null", reason)
     act, told = _act(resource, path)
     decision = access.decide(user, act)
     status: dict[str, Any] = {"allowed": decision.allowed}
@@ -107,9 +110,7 @@ def token_request(
     seconds = sent.get("expirationSeconds") or 3600
     if seconds < 600:
         reason = "may not specify a duration less than 10 minutes"
-        raise Invalid(
-            "authentication.k8s.io", "TokenRequest", "spec.expirationSeconds", str(seconds), reason
-        )
+        raise InvalidError("authentication.k8s.io", "TokenRequest", "spec.expirationSeconds", str(seconds), reason)
     audiences = list(sent.get("audiences") or [audience])
     asked = {"audiences": sent.get("audiences"), "expirationSeconds": seconds}
     managed = _managed({k: v for k, v in asked.items() if v}, version, now, manager)

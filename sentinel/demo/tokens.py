@@ -41,9 +41,7 @@ class Mint:
 
     key: bytes
 
-    def issue(
-        self, account: Account, now: float, seconds: int, audiences: Sequence[str] = (AUDIENCE,)
-    ) -> str:
+    def issue(self, account: Account, now: float, seconds: int, audiences: Sequence[str] = (AUDIENCE,)) -> str:
         """A token of `account` that lives `seconds` from `now` (epoch seconds)."""
         issued = int(now)
         claims = {

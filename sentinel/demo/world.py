@@ -34,9 +34,7 @@ def defaults() -> list[Manifest]:
         *_for_groups("system:basic-user", _BASIC_USER, _EVERYBODY[:1]),
         *_for_groups("system:discovery", [_paths(api)], _EVERYBODY[:1]),
         *_for_groups("system:public-info-viewer", [_paths(health)], _EVERYBODY),
-        *_for_groups(
-            "system:service-account-issuer-discovery", [_paths(keys)], ["system:serviceaccounts"]
-        ),
+        *_for_groups("system:service-account-issuer-discovery", [_paths(keys)], ["system:serviceaccounts"]),
     ]
 
 
@@ -70,9 +68,7 @@ def rule(verbs: str, resources: str, group: str = "", names: Iterable[str] = ())
     return made | ({"resourceNames": list(names)} if names else {})
 
 
-def binding(
-    kind: str, namespace: str, name: str, role: tuple[str, str], subjects: list[Manifest]
-) -> Manifest:
+def binding(kind: str, namespace: str, name: str, role: tuple[str, str], subjects: list[Manifest]) -> Manifest:
     """A RoleBinding or ClusterRoleBinding to `role`, which is (kind, name)."""
     ref = {"apiGroup": _RBAC_GROUP, "kind": role[0], "name": role[1]}
     return _object(_RBAC, kind, namespace, name) | {"roleRef": ref, "subjects": subjects}
@@ -88,9 +84,7 @@ def _tenant(name: str) -> list[Manifest]:
     ]
 
 
-def _granted(
-    namespace: str, name: str, subjects: list[Manifest], *rules: Manifest
-) -> list[Manifest]:
+def _granted(namespace: str, name: str, subjects: list[Manifest], *rules: Manifest) -> list[Manifest]:
     role = _object(_RBAC, "Role", namespace, name) | {"rules": list(rules)}
     return [role, binding("RoleBinding", namespace, name, ("Role", name), subjects)]
 

@@ -57,7 +57,7 @@ def test_a_token_changed_by_one_character_is_nobodys(cluster: Cluster) -> None:
     token = cluster.token("team-a")
     head, body, signature = token.split(".")
 
-    assert ask(cluster, SECRETS, f"{head}.{body}.A{signature[1:]}").status in (401,)
+    assert ask(cluster, SECRETS, f"{head}.{body}.A{signature[1:]}").status == 401
     assert ask(cluster, SECRETS, f"{head}.{body[:-1]}.{signature}").status == 401
     assert ask(cluster, SECRETS, f"{token}\N{SNOWMAN}").status == 401
 
@@ -115,9 +115,7 @@ def test_the_open_decoy_is_served_and_the_closed_one_denied(cluster: Cluster) ->
         pytest.param("DELETE", {"accept": "application/json"}, id="a deletion"),
     ],
 )
-def test_what_it_does_not_play_it_says(
-    cluster: Cluster, method: str, headers: dict[str, str]
-) -> None:
+def test_what_it_does_not_play_it_says(cluster: Cluster, method: str, headers: dict[str, str]) -> None:
     cluster.apply(*world.hole("team-a", "team-b"))
     rule = world.rule("deletecollection", "secrets")
     cluster.apply({**world.hole("team-a", "team-b")[0], "rules": [rule, world.rule("list", "secrets")]})

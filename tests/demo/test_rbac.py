@@ -54,9 +54,7 @@ def test_a_grant_allows_exactly_what_it_says(granted: list[Dict], act: Act, allo
 def test_the_reason_names_the_binding_the_role_and_the_subject() -> None:
     reason = Access(grant("team-b", "breach", TO_ANN, READ)).decide(ANN, LIST).reason
 
-    assert reason == (
-        'RBAC: allowed by RoleBinding "breach/team-b" of Role "breach" to ServiceAccount "ann/team-a"'
-    )
+    assert reason == ('RBAC: allowed by RoleBinding "breach/team-b" of Role "breach" to ServiceAccount "ann/team-a"')
 
 
 def test_a_binding_without_its_role_is_told_and_allows_nothing() -> None:

@@ -28,6 +28,8 @@ PICTURE, JSON = "image/png", "application/json"
 REVIEWS = "/apis/authorization.k8s.io/v1"
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
+SUBRESOURCES = ("log", "exec", "attach", "portforward", "proxy", "status", "eviction", "nothing")
+
 IDS = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 TIMES = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 # Hop-by-hop, or the moment.
@@ -85,8 +87,7 @@ def grants() -> list[dict[str, Any]]:
     rule, to = manifests.rule, manifests.of_account
     grant = manifests.grant
     ghosts = [
-        manifests.role_binding("team-c", name, to("team-b"), role=f"{name}-role")
-        for name in ("ghost", "phantom")
+        manifests.role_binding("team-c", name, to("team-b"), role=f"{name}-role") for name in ("ghost", "phantom")
     ]
     return [
         *world.hole("team-a", "team-b"),
@@ -152,7 +153,8 @@ class Pair:
     def _token(self, url: str, who: str) -> str:
         if (url, who) not in self._tokens:
             source = self.real.token_for if url == self.real.url else self.imitation.cluster.token
-            self._tokens[url, who] = source(*who.split("/"))
+            namespace, name = who.split("/")
+            self._tokens[url, who] = source(namespace, name)
         return self._tokens[url, who]
 
     def _compare(self, asking: Asking) -> list[str]:
@@ -197,9 +199,7 @@ def replaced(value: Any, key: str = "") -> Any:
             # Who set which field of a stored object is told by the client that made it.
             stored = "resourceVersion" in value
             return {
-                name: replaced(inner, name)
-                for name, inner in value.items()
-                if not (stored and name == "managedFields")
+                name: replaced(inner, name) for name, inner in value.items() if not (stored and name == "managedFields")
             }
         case list():
             items = [replaced(inner, key) for inner in value]
@@ -256,9 +256,7 @@ def test_at_cluster_scope_and_for_whole_collections(pair: Pair, who: str) -> Non
     check(pair, [Asking(who, "GET", path) for path in paths])
 
 
-@pytest.mark.parametrize(
-    "who", ["team-a/sentinel", "team-c/sentinel", "kube-system/robot", "nobody"]
-)
+@pytest.mark.parametrize("who", ["team-a/sentinel", "team-c/sentinel", "kube-system/robot", "nobody"])
 def test_writes_that_change_nothing(pair: Pair, who: str) -> None:
     merge = "application/merge-patch+json"
     asked = []
@@ -284,17 +282,7 @@ def test_subresources_at_absent_names(pair: Pair, who: str) -> None:
     asked = []
     for space in ("team-a", "team-b", "team-c"):
         pod = f"/api/v1/namespaces/{space}/pods/absent"
-        for name in (
-            "log",
-            "exec",
-            "attach",
-            "portforward",
-            "proxy",
-            "status",
-            "eviction",
-            "nothing",
-        ):
-            asked.append(Asking(who, "GET", f"{pod}/{name}"))
+        asked += [Asking(who, "GET", f"{pod}/{name}") for name in SUBRESOURCES]
         asked += [
             Asking(who, "POST", f"{pod}/exec?command=true", body={}, content_type=JSON),
             Asking(who, "POST", f"{pod}/eviction", body={}, content_type=JSON),
@@ -320,9 +308,7 @@ def test_reviews_of_oneself(pair: Pair) -> None:
     ):
         asked.append(post(who, WHOAMI, {}))
         for space in spaces:
-            asked.append(
-                post(who, f"{REVIEWS}/selfsubjectrulesreviews", {"spec": {"namespace": space}})
-            )
+            asked.append(post(who, f"{REVIEWS}/selfsubjectrulesreviews", {"spec": {"namespace": space}}))
             for attributes in questions(space):
                 spec = {"spec": {"resourceAttributes": attributes}}
                 asked.append(post(who, f"{REVIEWS}/selfsubjectaccessreviews", spec))
@@ -422,11 +408,7 @@ def test_a_wildcard_grant_meets_what_does_not_exist(pair: Pair) -> None:
     paths = ["/api/v1/namespaces/team-b/things", "/apis/nothing/v1/namespaces/team-b/things",
              "/apis/apps/v9/namespaces/team-b/things", "/api/v1/namespaces/team-b/pods/x/things",
              "/api/v1/namespaces/team-b/nodes", "/api/v2/namespaces/team-b/pods"]  # fmt: skip
-    asked = [
-        Asking("team-c/sentinel", "GET", path, accept)
-        for path in paths
-        for accept in (PICTURE, JSON)
-    ]
+    asked = [Asking("team-c/sentinel", "GET", path, accept) for path in paths for accept in (PICTURE, JSON)]
     check(pair, asked)
 
 
@@ -456,7 +438,9 @@ def test_discovery_is_the_same_document(pair: Pair) -> None:
 def test_a_hole_opened_and_closed_again_is_seen_by_both(pair: Pair) -> None:
     hole = world.hole("team-b", "team-c")
     asking = Asking("team-b/sentinel", "GET", "/api/v1/namespaces/team-c/secrets?limit=1")
-    status: Callable[[], int] = lambda: pair.ask(pair.real.url, asking).status
+
+    def status() -> int:
+        return pair.ask(pair.real.url, asking).status
 
     pair.apply(*hole)
     wait_for(lambda: status() == 406)
