@@ -118,7 +118,7 @@ def compile_go(recipe: GoModule, folder: Path) -> None:
             # Without version control data: a dirty tree would change the bytes.
             env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"},
         )
-        os.replace(folder / binary, cache.binaries() / binary)
+        (folder / binary).replace(cache.binaries() / binary)
         for alias in recipe.aliases:
             link(cache.binaries() / alias, binary)
 
@@ -136,9 +136,8 @@ def go_command(recipe: GoModule) -> str:
     if not (go := shutil.which("go")):
         raise CannotBring(f"{need}, and there is none here; {remedy}")
     said = run(go, "version")
-    if not (version := re.search(r"go(\d+)\.(\d+)", said)) or (
-        (int(version[1]), int(version[2])) < GO
-    ):
+    version = re.search(r"go(\d+)\.(\d+)", said)
+    if not version or (int(version[1]), int(version[2])) < GO:
         raise CannotBring(f"{need}, and {go} says {said.strip()!r}; {remedy}")
     return go
 
@@ -155,7 +154,7 @@ def unpack_debian(recipe: DebianPackage, folder: Path) -> None:
     (package,) = folder.glob("*.deb")
     run("dpkg", "-x", str(package), str(folder / "content"))
     for binary, path in recipe.files.items():
-        os.replace(folder / "content" / path, cache.binaries() / binary)
+        (folder / "content" / path).replace(cache.binaries() / binary)
 
 
 def debian_version(recipe: DebianPackage) -> str:
@@ -182,7 +181,13 @@ def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = Non
     # From C: a tool that speaks another language would still be understood.
     environment = os.environ | {"LC_ALL": "C"} | (env or {})
     ended = subprocess.run(
-        command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if ended.returncode:
         tail = "\n    ".join((ended.stderr or ended.stdout).splitlines()[-20:])

@@ -73,9 +73,7 @@ class ApiClient:
         if self._token is not None:
             sent["Authorization"] = f"Bearer {self._token}"
         payload = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        connection = http.client.HTTPSConnection(
-            self._host, self._port, timeout=timeout, context=self._tls
-        )
+        connection = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._tls)
         try:
             connection.request(method, path, payload, sent | dict(headers or {}))
             answer = connection.getresponse()

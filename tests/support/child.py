@@ -60,9 +60,7 @@ class Child:
             self._process.wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise TimeoutError(
-                f"{self.name} still ran {within:g} s after SIGTERM:\n{self.log_tail()}"
-            ) from None
+            raise TimeoutError(f"{self.name} still ran {within:g} s after SIGTERM:\n{self.log_tail()}") from None
         return time.monotonic() - started
 
     def wait(self, within: float) -> int:

@@ -48,9 +48,7 @@ def cluster_role(name: str, *rules: Dict) -> Dict:
     return {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": metadata, "rules": [*rules]}
 
 
-def role_binding(
-    namespace: str, name: str, *subjects: Dict, role: str = "", kind: str = "Role"
-) -> Dict:
+def role_binding(namespace: str, name: str, *subjects: Dict, role: str = "", kind: str = "Role") -> Dict:
     """To the Role (or ClusterRole) `role`, which is called as the binding unless said."""
     return {
         "apiVersion": RBAC,

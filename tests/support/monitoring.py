@@ -54,9 +54,7 @@ class MonitoringServer:
     def start(self) -> None:
         """With the same address and data as before; returns when it is ready."""
         listen = f"--web.listen-address={self.address}"
-        self.child = Child(
-            [parts.find(self._binary), listen, *self.flags()], self.folder / "log", cwd=self.folder
-        )
+        self.child = Child([parts.find(self._binary), listen, *self.flags()], self.folder / "log", cwd=self.folder)
         eventually(self._is_ready, START, lambda: f"{self._binary} is ready\n{self.log_tail()}")
 
     def stop(self) -> None:

@@ -67,9 +67,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._server = Front(self._handler(), cluster)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="proxy"
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="proxy")
         self.host, self.port = "127.0.0.1", self._server.server_port
         self.url = f"https://{self.host}:{self.port}"
 
@@ -132,9 +130,7 @@ class Proxy:
             def setup(self) -> None:
                 super().setup()
                 self._number = proxy._opened(self.connection)
-                self._api = http.client.HTTPSConnection(
-                    *proxy._upstream, timeout=30, context=proxy._trust
-                )
+                self._api = http.client.HTTPSConnection(*proxy._upstream, timeout=30, context=proxy._trust)
 
             def finish(self) -> None:
                 self._api.close()
@@ -156,12 +152,10 @@ class Proxy:
                 )
                 self._send(proxy._answer(request, self._forward))
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
             def _forward(self, request: Request) -> Answer:
-                self._api.putrequest(
-                    request.method, request.path, skip_host=True, skip_accept_encoding=True
-                )
+                self._api.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in request.headers:
                     self._api.putheader(name, value)
                 self._api.endheaders(request.body)
@@ -287,9 +281,7 @@ def incomplete() -> Fault:
 
     def change(review: Any) -> Any:
         review["status"]["incomplete"] = True
-        review["status"]["evaluationError"] = (
-            "webhook authorizer does not support user rule resolution"
-        )
+        review["status"]["evaluationError"] = "webhook authorizer does not support user rule resolution"
         return review
 
     return rewrites(change)

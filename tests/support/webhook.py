@@ -47,9 +47,7 @@ class Webhook:
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="webhook"
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="webhook")
         self.url = f"http://127.0.0.1:{self._server.server_port}/page"
 
     def __enter__(self) -> Self:
@@ -86,9 +84,7 @@ class Webhook:
                     if wanted(delivery):
                         return delivery
                 if not self._arrived.wait(until - time.monotonic()) and time.monotonic() > until:
-                    raise TimeoutError(
-                        f"no such delivery within {within:g} s; there were {self.summary()}"
-                    )
+                    raise TimeoutError(f"no such delivery within {within:g} s; there were {self.summary()}")
 
     def wait_for_alert(self, status: str, within: float, **labels: str) -> Delivery:
         """The first delivery with an alert of this status (`firing`, `resolved`) and labels."""

@@ -19,9 +19,7 @@ def tenants(cluster: ControlPlane) -> ControlPlane:
 
 def test_a_denied_read_is_403_and_a_granted_one_200(tenants: ControlPlane) -> None:
     sentinel = tenants.account("wire-a")
-    hole = manifests.grant(
-        "wire-b", "hole", manifests.of_account("wire-a"), manifests.rule(["list"], ["secrets"])
-    )
+    hole = manifests.grant("wire-b", "hole", manifests.of_account("wire-a"), manifests.rule(["list"], ["secrets"]))
 
     denied = sentinel.request("GET", SECRETS)
     tenants.admin.apply(*hole)
@@ -52,9 +50,7 @@ def test_tokens_name_their_account_and_anonymous_is_asked_without_one(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(600, 403), (-20, 403), (-120, 401)])
-def test_a_signed_token_is_as_old_as_the_test_wants(
-    tenants: ControlPlane, seconds: int, status: int
-) -> None:
+def test_a_signed_token_is_as_old_as_the_test_wants(tenants: ControlPlane, seconds: int, status: int) -> None:
     token = tenants.signed_token("wire-a", seconds=seconds)
 
     assert tenants.client(token).request("GET", SECRETS).status == status

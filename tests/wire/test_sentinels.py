@@ -40,9 +40,7 @@ HTTPServer((host, int(port)), Handler).serve_forever()
 
 
 @pytest.fixture
-def sentinel(
-    cluster: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sentinel]:
+def sentinel(cluster: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sentinel]:
     command = tmp_path / "sentinel"
     command.write_text(STAND_IN)
     command.chmod(0o755)
@@ -54,9 +52,7 @@ def sentinel(
         yield started
 
 
-def test_it_has_its_accounts_files_as_a_pod_has_them(
-    cluster: ControlPlane, sentinel: Sentinel
-) -> None:
+def test_it_has_its_accounts_files_as_a_pod_has_them(cluster: ControlPlane, sentinel: Sentinel) -> None:
     whoami = cluster.client(sentinel.token_file.read_text()).whoami()
 
     assert whoami == "system:serviceaccount:harness:sentinel"
@@ -64,9 +60,7 @@ def test_it_has_its_accounts_files_as_a_pod_has_them(
     assert (sentinel.account_folder / "namespace").read_text() == "harness"
 
 
-def test_nothing_of_the_machines_own_environment_gets_in(
-    cluster: ControlPlane, sentinel: Sentinel
-) -> None:
+def test_nothing_of_the_machines_own_environment_gets_in(cluster: ControlPlane, sentinel: Sentinel) -> None:
     sentinel.wait_up()
     _, environment = sentinel.get("/environment")
 
