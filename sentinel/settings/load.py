@@ -106,7 +106,7 @@ def _tree(content: bytes, file: str) -> Tree:
 def _judged(found: Tree, environ: Mapping[str, str], today: date | None, checksum: int) -> Examined:
     environment.overlay(found, environ)
     errors = translate.errors_in(found.value)
-    said = [translate.problem(error, found) for error in errors[:MOST] if not found.is_broken(translate.path_of(error))]
+    said = [translate.problem(error, found) for error in errors if not found.is_broken(translate.path_of(error))]
     broken = found.broken | {translate.path_of(error) for error in errors}
     settings = _readable(found.value, broken)
     problems = [*found.problems, *said]
@@ -179,4 +179,8 @@ def _touches(broken: set[tree.Path], reads: tuple[tree.Path, ...]) -> bool:
 
 
 def _ordered(problems: list[Problem], file: str) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda problem: (problem.file != file, problem.line))[:MOST])
+    in_order = sorted(problems, key=lambda problem: (problem.file != file, problem.line))
+    if len(in_order) <= MOST:
+        return tuple(in_order)
+    rest = Problem(file, 0, "", f"{len(in_order) - MOST} more problems", "a configuration of tenant-sentinel")
+    return (*in_order[:MOST], rest)
