@@ -39,7 +39,7 @@ def bring(folder: Path) -> None:
             shutil.copyfile(source / f"monitoring.coreos.com_{kind}.yaml", Path(new) / f"{kind}.yaml")
         # Half a folder would pass for a whole one: it gets its name at the end.
         shutil.copytree(new, f"{new}.done")
-        os.replace(f"{new}.done", folder)
+        Path(f"{new}.done").replace(folder)
 
 
 def module() -> Path:

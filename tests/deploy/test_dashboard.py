@@ -1,0 +1,123 @@
+"""The dashboard: every query parses, and asks for series that somebody gives."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import parts
+from tests.deploy import chart
+
+DASHBOARD: dict[str, Any] = json.loads((chart.CHART / "dashboards" / "sentinel.json").read_text())
+
+MEASURED = {
+    "sentinel_attempts_total",
+    "sentinel_responses_total",
+    "sentinel_denials_total",
+    "sentinel_verdicts_total",
+    "sentinel_breaches_total",
+    "sentinel_breach_since_timestamp_seconds",
+    "sentinel_period_seconds",
+    "sentinel_inconclusive",
+    "sentinel_gate_up",
+    "sentinel_coverage_ratio",
+    "sentinel_oldest_proof_timestamp_seconds",
+    "sentinel_round_timestamp_seconds",
+    "sentinel_config_hash",
+    "sentinel_probe_duration_seconds_bucket",
+    "sentinel_token_expiry_timestamp_seconds",
+    "sentinel_schedule_lag_seconds_bucket",
+    "sentinel_loop_lag_seconds_bucket",
+    "sentinel_attempts_skipped_total",
+    "sentinel_page_pushes_total",
+    "sentinel_page_delay_seconds_bucket",
+    "sentinel_build_info",
+    "sentinel_config_last_reload_successful",
+    "process_resident_memory_bytes",
+}
+"""The contract on metrics: what a sentinel exposes, written out here so that a renamed one is noticed."""
+
+
+def panels() -> Iterator[dict[str, Any]]:
+    yield from (panel for panel in DASHBOARD["panels"] if panel["type"] != "row")
+
+
+def expressions() -> Iterator[str]:
+    for panel in panels():
+        yield from (target["expr"] for target in panel["targets"])
+
+
+def recorded() -> set[str]:
+    """The series that the shipped rules record."""
+    found = chart.of_kind(chart.render(chart.values(2)), "PrometheusRule")
+    rules = [rule for made in found for group in made["spec"]["groups"] for rule in group["rules"]]
+    return {rule["record"] for rule in rules if "record" in rule}
+
+
+@pytest.mark.parametrize("promtool", ["promtool", "promtool2"])
+def test_every_query_parses(promtool: str, tmp_path: Path) -> None:
+    plain = [text.replace("$__rate_interval", "1m").replace("$tenant", ".*") for text in expressions()]
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(plain)]
+    file = tmp_path / "panels.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    ended = subprocess.run([parts.find(promtool), "check", "rules", file], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_series_is_one_that_somebody_gives() -> None:
+    asked = {name for text in expressions() for name in re.findall(r"\b(?:sentinel|process)[a-z_:]+", text)}
+
+    assert asked
+    assert asked <= MEASURED | recorded()
+
+
+def test_it_is_the_dashboard_that_the_pages_link_to() -> None:
+    rules = json.dumps(chart.of_kind(chart.render(chart.values(1)), "PrometheusRule"))
+
+    links = set(re.findall(r'"dashboard_url": "([^"]+)"', rules))
+
+    assert links
+    assert {re.sub(r"\?.*", "", link) for link in links} == {f"/d/{DASHBOARD['uid']}"}
+
+
+def test_every_panel_says_what_it_shows_and_in_which_unit() -> None:
+    for panel in panels():
+        assert panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+
+
+def test_panels_neither_overlap_nor_share_a_number() -> None:
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in DASHBOARD["panels"])
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    numbers = [panel["id"] for panel in DASHBOARD["panels"]]
+
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23
+    assert len(numbers) == len(set(numbers))
+
+
+def test_it_works_with_any_data_source_and_cannot_be_edited_by_accident() -> None:
+    sources = {json.dumps(target["datasource"]) for panel in panels() for target in [panel, *panel["targets"]]}
+
+    assert sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}
+    assert DASHBOARD["editable"] is False
+    assert "id" not in DASHBOARD
+
+
+def test_it_is_shipped_whole_where_grafana_looks_for_it() -> None:
+    shipped = chart.one(chart.render(chart.values(1)), "ConfigMap", "sentinel-dashboard", chart.RELEASE)
+
+    assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(shipped["data"]["sentinel.json"]) == DASHBOARD
