@@ -60,8 +60,10 @@ def _paging(settings: Settings) -> Iterator[tuple[Path, str]]:
     if settings.paging.direct:
         yield (
             ("paging", "direct"),
-            "every tenant can reach these Alertmanagers, and so can whoever edits its pods: they can silence and"
-            " invent pages. Only for clusters whose tenants are trusted",
+            (
+                "every tenant can reach these Alertmanagers, and so can whoever edits its pods: they can silence and"
+                " invent pages. Only for clusters whose tenants are trusted"
+            ),
         )
     if settings.paging.mode == "shadow":
         yield ("paging", "mode"), "in shadow every alert has severity none: nobody is paged"

@@ -91,8 +91,10 @@ def test_in_a_pod_of_no_tenant_we_are_nobody(tmp_path: Path, problems_of: Refusa
     said = problems_of(GOOD.replace("tenant: team-a\n", ""), {"SENTINEL_SERVICE_ACCOUNT_DIR": str(tmp_path)})
 
     assert said == [
-        "s.yaml:1: tenant: found the namespace infra, which is no tenant's, expected the name of one of tenants"
-        " (it may be left out only in a pod in a tenant's namespace)"
+        (
+            "s.yaml:1: tenant: found the namespace infra, which is no tenant's, expected the name of one of tenants"
+            " (it may be left out only in a pod in a tenant's namespace)"
+        )
     ]
 
 
@@ -127,19 +129,19 @@ def test_a_variable_overrides_the_key_of_its_name(
 @pytest.mark.parametrize(
     ("variable", "text", "said"),
     [
-        ("SENTINEL__ISOLATION__EVERY", "5", "isolation.every: found 5, expected a duration such as 10s, 5m or 500ms"
-         " (units, largest first: d h m s ms)"),
+        ("SENTINEL__ISOLATION__EVERY", "5", ("isolation.every: found 5, expected a duration such as 10s, 5m or 500ms"
+         " (units, largest first: d h m s ms)")),
         ("SENTINEL__ISOLATION__SYSTEM", "infra", "isolation.system: found infra, expected a list"),
-        ("SENTINEL__ISOLATION__SYSTEM", "[In]", "isolation.system[0]: found In, expected the name of a namespace"
-         " (lower-case letters, digits and '-', at most 63)"),
-        ("SENTINEL__ISOLATION__SYSTEM", "[", "isolation.system: found expected the node content,"
-         " but found '<stream end>', expected YAML"),
-        ("SENTINEL__CLUSTER", "a\nb", "cluster: found a\\x0ab, expected the name of the cluster"
-         " (letters, digits and . _ : / @ -)"),
-        ("SENTINEL__ISOLATION__EVRY", "5s", "isolation.evry: found a key that does not exist, expected the names of"
-         " keys joined by __ (lists are given whole: SENTINEL__ISOLATION__SYSTEM='[kube-system, infra]')"),
-        ("SENTINEL__TENANTS__0__NAME", "x", "tenants.0.name: found a key that does not exist, expected the names of"
-         " keys joined by __ (lists are given whole: SENTINEL__ISOLATION__SYSTEM='[kube-system, infra]')"),
+        ("SENTINEL__ISOLATION__SYSTEM", "[In]", ("isolation.system[0]: found In, expected the name of a namespace"
+         " (lower-case letters, digits and '-', at most 63)")),
+        ("SENTINEL__ISOLATION__SYSTEM", "[", ("isolation.system: found expected the node content,"
+         " but found '<stream end>', expected YAML")),
+        ("SENTINEL__CLUSTER", "a\nb", ("cluster: found a\\x0ab, expected the name of the cluster"
+         " (letters, digits and . _ : / @ -)")),
+        ("SENTINEL__ISOLATION__EVRY", "5s", ("isolation.evry: found a key that does not exist, expected the names of"
+         " keys joined by __ (lists are given whole: SENTINEL__ISOLATION__SYSTEM='[kube-system, infra]')")),
+        ("SENTINEL__TENANTS__0__NAME", "x", ("tenants.0.name: found a key that does not exist, expected the names of"
+         " keys joined by __ (lists are given whole: SENTINEL__ISOLATION__SYSTEM='[kube-system, infra]')")),
     ],
 )  # fmt: skip
 def test_a_wrong_variable_is_reported_under_its_own_name(
@@ -198,8 +200,8 @@ def test_an_exception_that_ran_out_is_noted_from_the_day_after() -> None:
         ("paging: {mode: shadow}",
          "s.yaml:6: paging.mode: in shadow every alert has severity none: nobody is paged"),
         ("paging: {direct: ['http://am:9093']}",
-         "s.yaml:6: paging.direct: every tenant can reach these Alertmanagers, and so can whoever edits its pods:"
-         " they can silence and invent pages. Only for clusters whose tenants are trusted"),
+         ("s.yaml:6: paging.direct: every tenant can reach these Alertmanagers, and so can whoever edits its pods:"
+         " they can silence and invent pages. Only for clusters whose tenants are trusted")),
         ("identities: [{name: self, token: own}]",
          "s.yaml:6: identities: no anonymous: nobody asks whether everybody may read"),
         ("isolation: {system: [sentinel-system]}",

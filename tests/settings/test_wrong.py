@@ -20,8 +20,8 @@ ALONE = [
     ("a cluster without a name", "tenant: a\ntenants: [{name: a, namespaces: [a]}]\n",
      "s.yaml:1: cluster: found nothing, expected a value (it has no default)"),
     ("a number for a name", "cluster: 12\ntenant: a\ntenants: [{name: a, namespaces: [a]}]\n",
-     "s.yaml:1: cluster: found 12, expected the name of the cluster (letters, digits and . _ : / @ -)"
-     " (write it in quotes)"),
+     ("s.yaml:1: cluster: found 12, expected the name of the cluster (letters, digits and . _ : / @ -)"
+     " (write it in quotes)")),
     ("no tenants", "cluster: c\ntenant: a\n",
      "s.yaml:1: tenants: found nothing, expected a value (it has no default)"),
     ("an empty list of tenants", "cluster: c\ntenant: a\ntenants: []\n",
@@ -50,8 +50,8 @@ ALONE = [
      "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [a]}\n- {name: b, namespaces: [b, a]}\n",
      "s.yaml:5: tenants[1].namespaces[1]: found a, expected a namespace of one tenant, named once (a has it already)"),
     ("a tenant in a namespace of Kubernetes", "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [kube-public]}\n",
-     "s.yaml:4: tenants[0].namespaces[0]: found kube-public, expected a namespace of a tenant"
-     " (kube- is reserved by Kubernetes)"),
+     ("s.yaml:4: tenants[0].namespaces[0]: found kube-public, expected a namespace of a tenant"
+     " (kube- is reserved by Kubernetes)")),
     ("a tenant with a reserved name", "cluster: c\ntenant: witness\ntenants:\n- {name: witness, namespaces: [w]}\n",
      "s.yaml:4: tenants[0].name: found witness, expected another name than anonymous or witness"),
     ("an owner of two lines", 'cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [a], owner: "x\\ny"}\n',
@@ -59,8 +59,8 @@ ALONE = [
     ("a tenant that is not among the tenants", "cluster: c\ntenant: z\ntenants:\n- {name: a, namespaces: [a]}\n",
      "s.yaml:2: tenant: found z, expected one of tenants: a"),
     ("no tenant named, outside a pod", "cluster: c\ntenants:\n- {name: a, namespaces: [a]}\n",
-     "s.yaml:1: tenant: found nothing, expected the name of one of tenants"
-     " (it may be left out only in a pod in a tenant's namespace)"),
+     ("s.yaml:1: tenant: found nothing, expected the name of one of tenants"
+     " (it may be left out only in a pod in a tenant's namespace)")),
     ("a key written twice", "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [a]}\ncluster: d\n",
      "s.yaml:5: cluster: found the key again, expected it once, as in line 1"),
 ]  # fmt: skip
@@ -68,11 +68,11 @@ ALONE = [
 
 BESIDE = [
     ("an unknown section", "isolaton: {every: 10s}",
-     "s.yaml:6: isolaton: found an unknown key, expected one of cluster, tenant, kubernetes, identities, tenants,"
-     " isolation, network, gateways, checks, paging, web, journal, log (did you mean isolation?)"),
+     ("s.yaml:6: isolaton: found an unknown key, expected one of cluster, tenant, kubernetes, identities, tenants,"
+     " isolation, network, gateways, checks, paging, web, journal, log (did you mean isolation?)")),
     ("an unknown key", "isolation:\n  every: 10s\n  evry: 10s",
-     "s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, system,"
-     " release, allow (did you mean every?)"),
+     ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, system,"
+     " release, allow (did you mean every?)")),
     ("an unknown key that resembles nothing", "web: {zzzzzz: 1}",
      "s.yaml:6: web.zzzzzz: found an unknown key, expected one of listen, console, readyz_always_200"),
     ("a section left empty", "isolation:", "s.yaml:6: isolation: found nothing, expected a mapping"),
@@ -110,11 +110,11 @@ BESIDE = [
     ("requests as a truth", "isolation: {qps: true}",
      "s.yaml:6: isolation.qps: found true, expected a number of requests per second above 0, at most 100000"),
     ("a tenant's namespace in system", "isolation: {system: [kube-system, team-b]}",
-     "s.yaml:6: isolation.system[1]: found team-b, expected a namespace of no tenant"
-     " (it belongs to team-b, which would be asked to break into itself)"),
+     ("s.yaml:6: isolation.system[1]: found team-b, expected a namespace of no tenant"
+     " (it belongs to team-b, which would be asked to break into itself)")),
     ("the release in a tenant's namespace", "isolation: {release: team-b-jobs}",
-     "s.yaml:6: isolation.release: found team-b-jobs, expected a namespace of no tenant"
-     " (it belongs to team-b, which could read and remove the decoys)"),
+     ("s.yaml:6: isolation.release: found team-b-jobs, expected a namespace of no tenant"
+     " (it belongs to team-b, which could read and remove the decoys)")),
     ("a namespace of system twice", "isolation: {system: [infra, infra]}",
      "s.yaml:6: isolation.system[1]: found infra, expected each namespace once"),
     ("a wanted grant without a reason", "isolation:\n  allow:\n  - " + GRANT.replace("reason: r, ", ""),
@@ -126,15 +126,15 @@ BESIDE = [
     ("a wanted grant at home", "isolation:\n  allow:\n  - " + GRANT.replace("team-b", "team-a"),
      "s.yaml:8: isolation.allow[0].to: found team-a, expected a namespace of somebody else (it is team-a's own)"),
     ("a wanted grant of an unknown verb", "isolation:\n  allow:\n  - " + GRANT.replace("[get]", "[read]"),
-     "s.yaml:8: isolation.allow[0].verbs[0]: found read, expected one of get, list, watch, create, update, patch,"
-     " delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use, *"),
+     ("s.yaml:8: isolation.allow[0].verbs[0]: found read, expected one of get, list, watch, create, update, patch,"
+     " delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use, *")),
     ("a wanted grant of a kind instead of a resource", "isolation:\n  allow:\n  - " + GRANT.replace("secrets", "Secret"),
-     "s.yaml:8: isolation.allow[0].resources[0]: found Secret, expected a resource such as secrets, deployments.apps"
-     " or pods/log (plural, lower case, with its API group after a dot)"),
+     ("s.yaml:8: isolation.allow[0].resources[0]: found Secret, expected a resource such as secrets, deployments.apps"
+     " or pods/log (plural, lower case, with its API group after a dot)")),
     ("a wanted grant until no day", "isolation:\n  allow:\n  - " + GRANT.replace("}", ", until: 2027-02-30}"),
      "s.yaml:8: isolation.allow[0].until: found 2027-02-30, expected a date such as 2027-01-31"),
-    ("an identity twice", "identities: [{name: self, token: own}, {name: x, token: {file: a}},"
-     " {name: x, token: {file: b}}]",
+    ("an identity twice", ("identities: [{name: self, token: own}, {name: x, token: {file: a}},"
+     " {name: x, token: {file: b}}]"),
      "s.yaml:6: identities[2].name: found x, expected each identity once"),
     ("no self", "identities: [{name: anonymous, token: none}]",
      "s.yaml:6: identities: found none of that name, expected an identity self (its gates bracket all the others)"),
@@ -151,27 +151,27 @@ BESIDE = [
      "s.yaml:6: identities[1].serviceAccount: found nothing, expected the ServiceAccount to request a token for"),
     ("an account for a token from a file",
      "identities: [{name: self, token: own}, {name: x, token: {file: t}, serviceAccount: y}]",
-     "s.yaml:6: identities[1].serviceAccount: found y, expected no serviceAccount"
-     " (it goes with token: request only; for others write expect)"),
+     ("s.yaml:6: identities[1].serviceAccount: found y, expected no serviceAccount"
+     " (it goes with token: request only; for others write expect)")),
     ("an account with its namespace",
      "identities: [{name: self, token: own}, {name: x, token: request, serviceAccount: 'team-a:x'}]",
-     's.yaml:6: identities[1].serviceAccount: found "team-a:x",'
-     " expected the name of a ServiceAccount, without its namespace"),
+     ('s.yaml:6: identities[1].serviceAccount: found "team-a:x",'
+     " expected the name of a ServiceAccount, without its namespace")),
     ("one account under two names",
      "identities: [{name: self, token: own}, {name: x, token: request, serviceAccount: sentinel}]",
-     "s.yaml:6: identities[1]: found system:serviceaccount:team-a:sentinel again, expected each account once"
-     " (self is that already)"),
+     ("s.yaml:6: identities[1]: found system:serviceaccount:team-a:sentinel again, expected each account once"
+     " (self is that already)")),
     ("an Alertmanager without a scheme", "paging: {direct: ['alertmanager:9093']}",
-     's.yaml:6: paging.direct[0]: found "alertmanager:9093", expected a URL that begins with http:// or https://'
-     " or dns+http:// or dns+https://"),
+     ('s.yaml:6: paging.direct[0]: found "alertmanager:9093", expected a URL that begins with http:// or https://'
+     " or dns+http:// or dns+https://")),
     ("an Alertmanager twice", "paging: {direct: ['http://am:9093', 'http://am:9093']}",
      's.yaml:6: paging.direct[1]: found "http://am:9093", expected each Alertmanager once'),
     ("an Alertmanager at port 99999", "paging: {direct: ['http://am:99999']}",
-     's.yaml:6: paging.direct[0]: found "http://am:99999", expected a URL that begins with http:// or https://'
-     " or dns+http:// or dns+https://"),
+     ('s.yaml:6: paging.direct[0]: found "http://am:99999", expected a URL that begins with http:// or https://'
+     " or dns+http:// or dns+https://")),
     ("a password in a URL", "paging: {direct: ['http://me:hunter2@am:9093']}",
-     "s.yaml:6: paging.direct[0]: found text that is not shown here, expected a URL without user and password"
-     " (secrets are given as paths of files, never as values)"),
+     ("s.yaml:6: paging.direct[0]: found text that is not shown here, expected a URL without user and password"
+     " (secrets are given as paths of files, never as values)")),
     ("a relay by DNS", "paging: {relay: 'dns+http://witness'}",
      's.yaml:6: paging.relay: found "dns+http://witness", expected a URL that begins with http:// or https://'),
     ("an unknown mode", "paging: {mode: silent}", "s.yaml:6: paging.mode: found silent, expected one of page, shadow"),
@@ -183,8 +183,8 @@ BESIDE = [
     ("a name to listen on", "web: {listen: 'sentinel:8080'}",
      's.yaml:6: web.listen: found "sentinel:8080", expected an IP address to listen on, such as "0.0.0.0:8080"'),
     ("a console for everybody", "web: {console: '0.0.0.0:8081'}",
-     's.yaml:6: web.console: found "0.0.0.0:8081", expected an address on loopback such as 127.0.0.1:8081'
-     " (it shows breaches to whoever can reach it; use kubectl port-forward)"),
+     ('s.yaml:6: web.console: found "0.0.0.0:8081", expected an address on loopback such as 127.0.0.1:8081'
+     " (it shows breaches to whoever can reach it; use kubectl port-forward)")),
     ("two listeners on one port", "web: {listen: '127.0.0.1:8081'}",
      "s.yaml:6: web.console: found 127.0.0.1:8081, the default, expected another port than web.listen"),
     ("yes for true", 'web: {readyz_always_200: "yes"}',
@@ -198,24 +198,24 @@ BESIDE = [
     ("a connection that may last as long as a round", "network: {timeout: 10s}",
      "s.yaml:6: network.timeout: found 10s, expected less than network.every, 10s"),
     ("an unknown make of gateway", "gateways: [" + GATEWAY.replace("model", "preset: gpt, model") + "]",
-     "s.yaml:6: gateways[0].preset: found gpt, expected one of litellm, portkey, bifrost, kong, helicone, cloudflare,"
-     " ngrok, openrouter, plain"),
+     ("s.yaml:6: gateways[0].preset: found gpt, expected one of litellm, portkey, bifrost, kong, helicone, cloudflare,"
+     " ngrok, openrouter, plain")),
     ("a key instead of its file", "gateways: [" + GATEWAY.replace("model: m", "model: m, key: sk-0123456789") + "]",
      "s.yaml:6: gateways[0].key: found text that is not shown here, expected a mapping"),
     ("a pattern that is none", "gateways: [" + GATEWAY.replace("name: p", "name: p, match: [{where: sse, regex: '('}]")
      + "]",
-     's.yaml:6: gateways[0].providers[0].match[0].regex: found "(", expected a regular expression'
-     " (missing ), unterminated subpattern at position 0)"),
+     ('s.yaml:6: gateways[0].providers[0].match[0].regex: found "(", expected a regular expression'
+     " (missing ), unterminated subpattern at position 0)")),
     ("a primary that is no provider", "gateways: [" + GATEWAY.replace("model", "primary: q, model") + "]",
      "s.yaml:6: gateways[0].primary: found q, expected one of its providers: p"),
     ("a gateway twice", f"gateways: [{GATEWAY}, {GATEWAY}]",
      "s.yaml:6: gateways[1].name: found g, expected each gateway once"),
     ("a check that would never run", "checks: [{name: x, probe: {kind: http}, expect: served}]",
-     "s.yaml:6: checks[0].probe: found a mapping, expected a kind of probe that this version can be given"
-     " (there are none yet)"),
+     ("s.yaml:6: checks[0].probe: found a mapping, expected a kind of probe that this version can be given"
+     " (there are none yet)")),
     ("a token in the file", "kubernetes: {context: eyJhbGciOiJSUzI1NiIsImtpZCI6}",
-     "s.yaml:6: kubernetes.context: found a token, key or password (not shown), expected the path of a file"
-     " (mount the secret and give its path; this one is to be replaced, it was written down)"),
+     ("s.yaml:6: kubernetes.context: found a token, key or password (not shown), expected the path of a file"
+     " (mount the secret and give its path; this one is to be replaced, it was written down)")),
     ("an alias", "log: &here {level: info}\njournal: *here",
      "s.yaml:7: journal: found *here, expected the value itself (aliases are not followed)"),
     ("a tag", "log: {level: !!python/name:os.system x}",
@@ -230,8 +230,8 @@ SYNTAX = [
     ("a list at the top", b"\n- a\n", "s.yaml:2: found a list, expected a mapping that begins with cluster:"),
     ("a word", b"sentinel\n", "s.yaml:1: found sentinel, expected a mapping that begins with cluster:"),
     ("a tab", b"cluster: c\nweb:\n\tlisten: x\n",
-     "s.yaml:3: found character '\\t' that cannot start any token, expected YAML"
-     " (indent with spaces, never with tabs)"),
+     ("s.yaml:3: found character '\\t' that cannot start any token, expected YAML"
+     " (indent with spaces, never with tabs)")),
     ("a bracket left open", b"cluster: c\ntenants: [a\n",
      "s.yaml:3: found expected ',' or ']', but got '<stream end>', expected YAML"),
     ("two documents", b"cluster: c\n---\ncluster: d\n", "s.yaml:2: found a second document, expected YAML"),
@@ -293,7 +293,10 @@ def test_all_of_it_at_once_in_the_order_of_the_file_and_then_of_the_environment(
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("missing.yaml", "missing.yaml: found no such file or directory, expected a configuration file that can be read"),
+        (
+            "missing.yaml",
+            "missing.yaml: found no such file or directory, expected a configuration file that can be read",
+        ),
         (".", ".: found is a directory, expected a configuration file that can be read"),
         ("a\0b", "a\\x00b: found embedded null byte, expected a configuration file that can be read"),
     ],
@@ -306,7 +309,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(path: str, said:
 
 
 def test_a_secret_in_any_place_is_never_repeated(problems_of: Refusal) -> None:
-    token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJ4In0.c2ln"  # noqa: S105 - that is the point
+    token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJ4In0.c2ln"
     text = f"{token}: 1\ncluster: {token}\ntenants: [{{name: '{token}', namespaces: ['Bearer {token}']}}]\n"
 
     environ = {"SENTINEL__TENANT": token, f"SENTINEL__{token}": token, "SENTINEL__IDENTITIES": f"[{{token: {token}}}]"}
