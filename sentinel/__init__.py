@@ -1,3 +1,15 @@
-"""tenant-sentinel: proves, day and night and from inside, that no tenant reads another's things."""
+"""tenant-sentinel: proves, day and night and from inside, that no tenant reads another's things.
+
+    core/      DECIDES  values and pure functions; `core/verdict.py` is the first page to read
+    engine/    DRIVES   time and tasks          probes/  ASKS   one file per thing we can ask
+    clients/   SPEAKS   foreign errors end here sinks/   TELLS  one file per place a record goes
+    reports/   WRITES   values in, text out     web/     SHOWS  health, metrics, the status page
+    settings/  the configuration as types       kinds.py the contracts between the rooms
+    world.py   settings turned into what they name
+    daemon.py  joins everything                 cli.py   parses and prints
+    demo/      a stand-in API server, and the show on the terminal
+
+One direction: settings -> plan -> agenda -> observation -> verdict -> standing -> record -> sinks.
+"""
 
 __version__ = "0.1.0"

@@ -33,17 +33,21 @@ class RoundRunner:
     ended: str = field(default="no round yet", init=False)
 
     async def run(self, slot: int) -> None:
-        """One round; whatever happens in it ends in the book."""
+        """The round of this slot; whatever happens in it ends in the book."""
+        agenda_ = self.book.agenda(slot, self.clock.wall())
+        await self.run_agenda(agenda_, self.book.plan.every)
+
+    async def run_agenda(self, agenda_: Agenda, patience: float) -> None:
+        """One round of these questions; what was not asked after `patience` seconds is left."""
         self.number += 1
         start = self.clock.monotonic()
-        plan = self.book.agenda(slot, self.clock.wall())
         asked = 0
         try:
             async with self.probe.connect() as vantage:
-                asked = await self._on(vantage, plan, start + self.book.plan.every)
+                asked = await self._on(vantage, agenda_, start + patience)
         except OwnFault as error:
             self.ended = str(error)
-            self._give_up(plan.questions, Reason.READY)
+            self._give_up(agenda_.questions, Reason.READY)
         now = self.clock.wall()
         self.book.end(self.number, now, self.clock.monotonic() - start, asked, self.ended)
 

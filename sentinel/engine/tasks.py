@@ -1,7 +1,8 @@
 """Eternal tasks: a task that returns is an error, not a silence. All have names."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from sentinel.errors import SentinelError
 
@@ -19,6 +20,23 @@ async def forever(name: str, task: Callable[[], Awaitable[None]]) -> None:
     raise TaskEndedError(f"task {name!r} returned, expected it to run until it is stopped")
 
 
-def start(group: asyncio.TaskGroup, name: str, task: Callable[[], Awaitable[None]]) -> None:
-    """Start an eternal task under a human name."""
-    group.create_task(forever(name, task), name=name)
+Start = Callable[[str, Callable[[], Awaitable[None]]], None]
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Start]:
+    """Gives a function that starts an eternal task under a human name; all end with the block.
+
+    When one of them fails or returns, the block is cancelled and an ExceptionGroup says why.
+    """
+    started: list[asyncio.Task[None]] = []
+    async with asyncio.TaskGroup() as group:
+
+        def start(name: str, task: Callable[[], Awaitable[None]]) -> None:
+            started.append(group.create_task(forever(name, task), name=name))
+
+        try:
+            yield start
+        finally:
+            for task in started:
+                task.cancel()

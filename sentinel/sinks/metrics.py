@@ -5,7 +5,7 @@ counter that first appears at 1 is invisible to `increase()`. The exception is
 `sentinel_breach_since_timestamp_seconds`: a 0 there is proof, and a restart must not look like it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import product
 
@@ -51,12 +51,11 @@ class _Hot:
 class Metrics:
     """The registry and the sink. Times in seconds."""
 
-    def __init__(self, clock_wall: Callable[[], float]) -> None:
+    def __init__(self) -> None:
         """Every name; children appear with `expect`."""
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self._wall = clock_wall
         self._hot: dict[tuple[str, str], _Hot] = {}
         self._shown: set[tuple[str, Reason]] = set()
         self._took: dict[str, Histogram] = {}
@@ -131,6 +130,10 @@ class Metrics:
     def count_push(self, result: str) -> None:
         """One push to one Alertmanager."""
         self.pushes.labels(result).inc()
+
+    def count_lost(self, lines: int) -> None:
+        """Lines of the journal that could not be written."""
+        self.journal_lost.inc(lines)
 
     def _count(self, check: str, identity: str, record: Record) -> None:
         hot = self._hot.get((check, identity)) or self._children(check, identity)
@@ -251,6 +254,9 @@ class Metrics:
         )
         self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", _LAG)
         self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
+        self.journal_lost = self._counter(
+            "journal_lost", "Lines of the journal that could not be written."
+        )
         self.page_delay = self._histogram(
             "page_delay_seconds", "First evidence to accepted push.", _DELAY
         )

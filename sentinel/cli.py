@@ -1,0 +1,211 @@
+"""The commands: they parse, call, print and exit. Results go to stdout, everything else to stderr.
+
+Exit codes: 0 held, 1 breached, 2 usage or configuration, 3 inconclusive, 4 our own fault.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+from sentinel import __version__
+from sentinel.errors import ConfigError, SentinelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sentinel.settings import Settings
+
+T = TypeVar("T")
+
+BAD_CONFIG = 2
+OWN_FAULT = 4
+DEFAULT_CONFIG = Path("/etc/sentinel/sentinel.yaml")
+
+app = typer.Typer(
+    help="Proves, day and night and from inside, that no tenant reads another's things.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+config_app = typer.Typer(help="The configuration: its schema, and what is in effect.")
+app.add_typer(config_app, name="config")
+
+
+class Output(StrEnum):
+    """For people or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Config = Annotated[
+    Path, typer.Option("--config", "-c", envvar="SENTINEL_CONFIG", help="The configuration file.")
+]
+AsWhat = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,  # noqa: FBT002  # typer reads the default
+) -> None:
+    if version:
+        typer.echo(f"sentinel {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(config: Config = DEFAULT_CONFIG) -> None:
+    """Run the daemon until it is told to stop."""
+    from sentinel import logs
+    from sentinel.daemon import Daemon
+
+    settings = _load(config)
+    logs.configure(settings.log.level, settings.log.format)
+    _asyncio(Daemon(config, os.environ, settings).run())
+
+
+@app.command()
+def check(
+    config: Config = DEFAULT_CONFIG,
+    output: AsWhat = Output.TEXT,
+    questions: Annotated[bool, typer.Option(help="Print every question.")] = False,  # noqa: FBT002
+) -> None:
+    """Validate the configuration and print the plan, without touching the network."""
+    from sentinel.reports import forecast
+    from sentinel.settings import examine
+    from sentinel.world import plan_of
+
+    examined = examine(config, os.environ, datetime.now(UTC).date())
+    if examined.settings is None:
+        if output is Output.JSON:
+            problems = [vars(problem) for problem in examined.problems]
+            typer.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
+        _refuse(ConfigError(examined.problems))
+    settings = examined.settings
+    plan = plan_of(settings)
+    seen = forecast.forecast(plan, settings.paging.promise.total_seconds())
+    if output is Output.JSON:
+        notes = [str(note) for note in examined.notes]
+        rows = forecast.questions(plan).splitlines() if questions else []
+        whole = {"valid": True, "notes": notes, **seen.as_json(), "listed": rows}
+        typer.echo(json.dumps(whole, indent=2))
+    else:
+        typer.echo(forecast.text(seen))
+        typer.echo(forecast.roles(plan, settings.home, settings.isolation.release), nl=False)
+        if questions:
+            typer.echo("\n" + forecast.questions(plan), nl=False)
+        for note in examined.notes:
+            typer.echo(f"note: {note}", err=True)
+    raise typer.Exit(0 if seen.kept else BAD_CONFIG)
+
+
+@app.command()
+def once(
+    name: Annotated[str, typer.Argument(help="Only this check, e.g. api/secrets.")] = "",
+    config: Config = DEFAULT_CONFIG,
+    output: AsWhat = Output.TEXT,
+) -> None:
+    """One round now: every question asked and judged."""
+    from sentinel import logs
+    from sentinel.core.resources import CHECKS
+    from sentinel.once import ask_everything
+    from sentinel.reports import outcome
+
+    if name and name not in CHECKS:
+        typer.echo(f"check {name!r} is unknown, expected one of {', '.join(CHECKS)}", err=True)
+        raise typer.Exit(BAD_CONFIG)
+    settings = _load(config)
+    logs.configure("error", "console")
+    seen = _asyncio(ask_everything(settings, os.environ, name))
+    typer.echo(
+        json.dumps(seen.as_json(), indent=2) if output is Output.JSON else outcome.text(seen), nl=False
+    )
+    raise typer.Exit(seen.exit_code)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[str, typer.Option("--for", help="How long, e.g. 60s.")] = "60s",
+) -> None:
+    """Everything on this machine with nothing installed: a hole opens, pages, and is closed."""
+    from sentinel.settings.duration import parse
+
+    try:
+        from sentinel.demo import show
+    except ModuleNotFoundError as error:
+        typer.echo(f"demo needs {error.name}: pip install 'tenant-sentinel[demo]'", err=True)
+        raise typer.Exit(OWN_FAULT) from None
+    raise typer.Exit(_asyncio(show.demo(parse(seconds).total_seconds())))
+
+
+@config_app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration."""
+    from sentinel.settings.show import schema as json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@config_app.command("show")
+def show_config(config: Config = DEFAULT_CONFIG) -> None:
+    """Print the configuration in effect: defaults and overrides included."""
+    from sentinel.settings.show import show
+
+    typer.echo(show(_load(config)), nl=False)
+
+
+def main() -> None:
+    """The entry point of `sentinel` and `kubectl-sentinel`."""
+    try:
+        app()
+    except SentinelError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(OWN_FAULT)
+
+
+def _load(config: Path) -> "Settings":
+    from sentinel.settings import load
+
+    try:
+        return load(config, os.environ)
+    except ConfigError as error:
+        _refuse(error)
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    typer.echo(str(error), err=True)
+    count = len(error.problems)
+    typer.echo(f"{count} problem{'s' if count != 1 else ''} in the configuration", err=True)
+    raise typer.Exit(BAD_CONFIG)
+
+
+def _asyncio(work: "Coroutine[None, None, T]") -> "T":
+    """Run to the end, on uvloop where it is installed; configuration errors keep their exit code."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(work)
+    except* ConfigError as group:
+        first = next(error for error in group.exceptions if isinstance(error, ConfigError))
+        _refuse(first)
+    except* Exception as group:
+        traceback.print_exception(group)
+        raise typer.Exit(OWN_FAULT) from group
+
+
+def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,1 @@
+"""WRITES. Values in, text out: a table for people and JSON for programs, both from the same value."""
