@@ -1,0 +1,108 @@
+"""What is put on the terminal: a picture that changes on a real one, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from sentinel.demo.receiver import Page
+from sentinel.demo.story import Event, Story
+from sentinel.demo.view import Scene
+
+_MOODS = {"plain": "", "good": "green", "bad": "bold red"}
+_PICTURES_PER_SECOND = 4
+
+
+class Screen:
+    """Shows a story. `headline` is said once, above everything."""
+
+    def __init__(self, console: Console, headline: str) -> None:
+        """Nothing is shown yet."""
+        self._console = console
+        self._headline = headline
+        self._live = console.is_terminal
+
+    def tell(self, event: Event) -> None:
+        """A new line of the story; on a live picture it appears with the next one."""
+        if not self._live:
+            self._console.print(_line(event))
+
+    @contextlib.contextmanager
+    def showing(self, story: Story) -> Iterator[None]:
+        """Shows the story as it grows; the last picture stays."""
+        if not self._live:
+            self._console.print(self._headline)
+            yield
+            return
+        picture = _Picture(self._headline, story)
+        with Live(picture, console=self._console, refresh_per_second=_PICTURES_PER_SECOND):
+            yield
+
+    def state(self, scene: Scene) -> None:
+        """What is proven now, as a table; a live picture has it already."""
+        if not self._live:
+            self._console.print(_table(scene), _gates(scene))
+
+    def page(self, page: Page) -> None:
+        """A page in full; a live picture has it already."""
+        if not self._live:
+            self._console.print(_page(page))
+
+
+class _Picture:
+    """The whole screen, drawn anew from the story each time."""
+
+    def __init__(self, headline: str, story: Story) -> None:
+        self._headline = headline
+        self._story = story
+
+    def __rich__(self) -> RenderableType:
+        story = self._story
+        parts: list[RenderableType] = [Text(self._headline, style="bold")]
+        if story.scene is not None:
+            parts += [_table(story.scene), _gates(story.scene)]
+        parts += [Panel(Group(*(_line(event) for event in story.events)), title="so far", title_align="left")]
+        if story.pages:
+            parts.append(_page(story.pages[-1] if story.pages[-1].resolved else story.pages[0]))
+        return Group(*parts)
+
+
+def _table(scene: Scene) -> Table:
+    table = Table(title="what team-a may not do, asked for real", title_justify="left")
+    table.add_column("target")
+    for name in ("questions", "held", "breached", "unproven"):
+        table.add_column(name, justify="right")
+    for one in scene.targets:
+        style = "bold red" if one.breached else "yellow" if one.inconclusive else "green"
+        numbers = (one.held + one.breached + one.inconclusive, one.held, one.breached, one.inconclusive)
+        table.add_row(one.name, *(str(number) for number in numbers), style=style)
+    return table
+
+
+def _gates(scene: Scene) -> Text:
+    text = Text("gates ")
+    for name, up in scene.gates.items():
+        text.append(f"{name} ", style="green" if up else "bold red")
+    text.append(f"  coverage {scene.coverage:.0%}")
+    return text
+
+
+def _line(event: Event) -> Text:
+    after = f"  (+{event.after:.2f} s)" if event.after is not None else ""
+    return Text(f"{event.at:6.2f} s  {event.text}{after}", style=_MOODS[event.mood])
+
+
+def _page(page: Page) -> Panel:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in [*page.labels.items(), *page.annotations.items()]:
+        table.add_row(name, Text(value))
+    title = "resolved" if page.resolved else "the page"
+    return Panel(table, title=title, title_align="left", border_style="green" if page.resolved else "red")

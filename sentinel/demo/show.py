@@ -1,0 +1,173 @@
+"""`sentinel demo`: a hole is opened, found, paged about, closed, and proven closed.
+
+Everything is real but the API server: the sentinels, their questions and verdicts, the page that
+is pushed, and, where Prometheus and Alertmanager are installed, the rules, the route and the
+notification too. Timers are a tenth of the defaults, so that a minute is enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import aiohttp
+from rich.console import Console
+
+from sentinel.clients.clock import Clock
+from sentinel.demo import view, world
+from sentinel.demo.receiver import Page
+from sentinel.demo.screen import Screen
+from sentinel.demo.stage import Stage
+from sentinel.demo.story import Story
+from sentinel.errors import OwnFault
+
+READER, VICTIM = "team-a", "team-b"
+SHORTEST_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
+# Grace for what must come when the time is nearly up: a story is told to its end.
+_PATIENCE_SECONDS = 30.0
+_HEADLINE = "three tenants, one stand-in API server, a real sentinel each; timers ten times as fast"
+_INTERRUPTED = 130
+
+
+async def demo(seconds: float, console: Console) -> int:
+    """Runs the show for about `seconds` (at least 10) and prints it on `console`.
+
+    Gives the exit code: 0 when the hole was found and proven closed, 4 when anything of ours
+    failed, 130 when it was interrupted. Nothing is left behind in any case.
+    """
+    clock, screen = Clock(), Screen(console, _HEADLINE)
+    story = Story(clock.wall, READER, VICTIM, screen.tell)
+    try:
+        async with _interruptible(), Stage(clock.wall, story.arrived) as stage, _looking(stage, story):
+            with screen.showing(story):
+                await _play(stage, story, screen, max(seconds, SHORTEST_SECONDS))
+    except OwnFault as error:
+        console.print(str(error), style="bold red", markup=False)
+        return 4
+    except asyncio.CancelledError:
+        console.print("stopped; nothing is left running")
+        return _INTERRUPTED
+    console.print(_moral(story))
+    return 0
+
+
+async def _play(stage: Stage, story: Story, screen: Screen, seconds: float) -> None:
+    story.happened(f"API server at {stage.standin.url}")
+    story.happened(f"console of {READER}: http://{stage.daemons[READER].console}/")
+    for name, url in (("Prometheus", stage.prometheus), ("Alertmanager", stage.alertmanager)):
+        if url:
+            story.happened(f"{name}: {url}")
+    await _prove(story, screen, seconds)
+    await _open(stage, story, screen)
+    await _until(story, 0.55 * seconds, at_least=2.0)
+    await _close(stage, story, screen)
+    await _until(story, seconds, at_least=0.0)
+
+
+async def _prove(story: Story, screen: Screen, seconds: float) -> None:
+    scene = await story.until(f"every question of {READER} is held", lambda s: s.proven, seconds + _PATIENCE_SECONDS)
+    story.happened(f"{scene.held} of {scene.questions} questions held, every gate green", mood="good")
+    screen.state(scene)
+    await _until(story, 0.25 * seconds, at_least=0.0)
+
+
+async def _open(stage: Stage, story: Story, screen: Screen) -> None:
+    hole = world.hole(READER, VICTIM)
+    stage.standin.cluster.apply(*hole)
+    story.opened = story.now()
+    name = hole[-1]["metadata"]["name"]
+    story.happened(
+        f"hole opened: RoleBinding {VICTIM}/{name} lets {READER} read the Secrets of {VICTIM}",
+        at=story.opened, mood="bad",
+    )  # fmt: skip
+    scene = await story.until("the breach is seen", lambda s: bool(s.open_breaches(VICTIM)), _PATIENCE_SECONDS)
+    seen = story.now()
+    first = min(scene.open_breaches(VICTIM), key=lambda one: one["since"])
+    story.happened(
+        f"evidence: {first['question']} in {VICTIM} was served, HTTP {first['code']}, Audit-Id {first['audit_id']}",
+        at=first["since"], since=story.opened, mood="bad",
+    )  # fmt: skip
+    story.happened("confirmed: whoami asked once more, the breach stands", at=seen, since=story.opened, mood="bad")
+    page = await _page(stage, story, resolved=False)
+    screen.state(scene)
+    screen.page(page)
+    story.happened(f"see for yourself: {first['reproduce']}")
+
+
+async def _close(stage: Stage, story: Story, screen: Screen) -> None:
+    stage.standin.cluster.delete(*world.hole(READER, VICTIM))
+    story.closed = story.now()
+    story.happened("hole closed: the RoleBinding is gone", at=story.closed)
+    scene = await story.until("the breach is proven closed", lambda s: not s.open_breaches(VICTIM), _PATIENCE_SECONDS)
+    story.happened(
+        "proven closed: the same questions denied in two rounds, with every gate green",
+        since=story.closed, mood="good",
+    )  # fmt: skip
+    await _page(stage, story, resolved=True)
+    screen.state(scene)
+
+
+async def _page(stage: Stage, story: Story, *, resolved: bool) -> Page:
+    """Waits for the page that a human would get: Alertmanager's where there is one."""
+    via = "webhook" if stage.alertmanager else "push"
+    what = "the page is resolved" if resolved else "the page arrives"
+    await story.until(what, lambda _: story.page(via, resolved=resolved) is not None, _PATIENCE_SECONDS)
+    page = story.page(via, resolved=resolved)
+    assert page is not None, "it was waited for"
+    through = "from Alertmanager, over its webhook" if stage.alertmanager else "as pushed to Alertmanager"
+    story.happened(
+        f"{what}, {through} (path {page.labels.get('path')})",
+        at=page.at, since=story.closed if resolved else story.opened, mood="good" if resolved else "bad",
+    )  # fmt: skip
+    return page
+
+
+async def _until(story: Story, moment: float, at_least: float) -> None:
+    """Lets the picture stand until `moment` seconds after the beginning."""
+    await asyncio.sleep(max(at_least, moment - (story.now() - story.began)))
+
+
+@contextlib.asynccontextmanager
+async def _looking(stage: Stage, story: Story) -> AsyncIterator[None]:
+    """Looks at the console all the while; a program that ends by itself ends the show."""
+
+    async def keep_looking() -> None:
+        console = stage.daemons[READER].console
+        async with aiohttp.ClientSession() as session:
+            while True:
+                for program in stage.programs:
+                    program.must_run()
+                if scene := await view.look(session, console):
+                    story.see(scene)
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(keep_looking(), name="looks at the console")
+            yield
+            task.cancel()
+    except* OwnFault as errors:
+        raise errors.exceptions[0] from None
+
+
+@contextlib.asynccontextmanager
+async def _interruptible() -> AsyncIterator[None]:
+    """Ctrl-C and SIGTERM end the show in order: children and folder go first."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "we are in one"
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _moral(story: Story) -> str:
+    steps = [f"{event.text.partition(':')[0]} +{event.after:.2f} s" for event in story.events if event.after]
+    return "the hole was found, paged about, and proven closed: " + ", ".join(steps)
