@@ -1,10 +1,12 @@
-"""A control plane of this folder's own: the chart writes into kube-system and into the fairness of the API server."""
+"""A control plane of this folder's own (the chart writes into kube-system), and the image, built once."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.deploy import chart, operator_crds
+from tests.deploy import chart, image, operator_crds
 from tests.support import manifests
 from tests.support.controlplane import CONTROLLERS, ControlPlane
 
@@ -27,6 +29,13 @@ def installed(ground: ControlPlane) -> ControlPlane:
     """The chart's objects for two tenants, applied; team-1 asks as ci and robot besides."""
     ground.admin.apply(*chart.render(chosen()))
     return ground
+
+
+@pytest.fixture(scope="package")
+def built() -> Iterator[image.Stage]:
+    """The image, as the Dockerfile's steps make it; half a minute."""
+    with tempfile.TemporaryDirectory(prefix="sentinel-image-") as folder:
+        yield image.build(Path(folder), chart.ROOT)
 
 
 def chosen() -> chart.Object:

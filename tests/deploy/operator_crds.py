@@ -64,6 +64,8 @@ def module() -> Path:
 def apply(cluster: ControlPlane) -> None:
     """Gives the API server the three kinds; returns when it serves them."""
     cluster.admin.apply(*crds())
-    for kind in KINDS:
-        path = f"/apis/monitoring.coreos.com/v1/{kind}?limit=1"
-        eventually(lambda path=path: cluster.admin.request("GET", path).status == 200, 20, f"{kind} are served")
+    eventually(lambda: all(is_served(cluster, kind) for kind in KINDS), 20, "the operator's kinds are served")
+
+
+def is_served(cluster: ControlPlane, kind: str) -> bool:
+    return cluster.admin.request("GET", f"/apis/monitoring.coreos.com/v1/{kind}?limit=1").status == 200

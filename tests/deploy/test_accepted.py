@@ -1,6 +1,7 @@
 """A real API server takes every object, in namespaces that enforce the restricted Pod Security standard."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.support.controlplane import ControlPlane
 
 DRY = "?fieldManager=tests&force=true&fieldValidation=Strict&dryRun=All"
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "without the operator": {"monitor": {"enabled": False}},
     "everything on": {

@@ -3,9 +3,7 @@
 import json
 import re
 import stat
-import tempfile
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +15,6 @@ from tests.deploy import chart, image
 
 LOCK = chart.ROOT / "requirements" / "runtime.lock"
 PYTHON = "/opt/sentinel/bin/python"
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[image.Stage]:
-    with tempfile.TemporaryDirectory(prefix="sentinel-image-") as folder:
-        yield image.build(Path(folder), chart.ROOT)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ def tenant(**more: Any) -> chart.Object:
     return {"name": "team-1", "namespaces": ["team-1"]} | more
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt key": ({"tenant": []}, "additional properties 'tenant' not allowed"),
     "a misspelt key of a tenant": (
         {"tenants": [tenant(namespace="x")]},
