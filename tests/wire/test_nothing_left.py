@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests.conftest import children, leaving_no_task, name_of
+from tests.support.eventually import eventually
 
 
 async def test_a_task_left_behind_fails_its_test() -> None:
@@ -30,7 +31,8 @@ def test_a_process_left_behind_is_seen_by_name() -> None:
     with subprocess.Popen(["sleep", "60"]) as lingering:
         try:
             assert lingering.pid in children()
-            assert name_of(lingering.pid) == "sleep 60"
+            # A process has its new name a moment after it has its new program.
+            eventually(lambda: name_of(lingering.pid) == "sleep 60", 5, "it is called by its command")
         finally:
             lingering.kill()
     assert lingering.pid not in children()
