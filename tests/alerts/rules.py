@@ -1,0 +1,62 @@
+"""The rules and the route as the chart renders them: `RULES` for five tenants, once per test run."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from tests.deploy import chart
+
+Rule = dict[str, Any]
+
+TENANTS = [
+    {"name": "team-a", "namespaces": ["team-a"], "owner": "Payments", "contact": "#payments-oncall"},
+    {"name": "team-b", "namespaces": ["team-b", "team-b-jobs"], "owner": "Search"},
+    {"name": "team-c", "namespaces": ["team-c"]},
+    {"name": "team-d", "namespaces": ["team-d"]},
+    {"name": "team-e", "namespaces": ["team-e"]},
+]
+TARGETS = ["team-a", "team-b", "team-b-jobs", "team-c", "team-d", "team-e", "kube-system", "sentinel-system", "*"]
+VALUES = {"cluster": "tests", "image": {"repository": "registry.example.com/tenant-sentinel"}, "tenants": TENANTS}
+
+
+def targets_of(tenant: str) -> list[str]:
+    """What the sentinel of this tenant asks about: everything but its own namespaces."""
+    (own,) = (found["namespaces"] for found in TENANTS if found["name"] == tenant)
+    return [target for target in TARGETS if target not in own]
+
+
+def rendered(**more: Any) -> dict[str, str]:
+    """The rule files by name, `breach.rules.yaml` and so on, and `route.yaml`."""
+    objects = chart.render(VALUES | {"monitor": {"enabled": False}} | more)
+    files = chart.one(objects, "ConfigMap", "sentinel-rules")["data"]
+    route = chart.one(objects, "ConfigMap", "sentinel-route")["data"]
+    return {**files, **route}
+
+
+@functools.cache
+def shipped(tenants: int = 5) -> dict[str, str]:
+    """Rendered for the first of TENANTS at timeScale 1."""
+    return rendered(tenants=TENANTS[:tenants])
+
+
+def rule_files(files: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in files.items() if name.endswith(".rules.yaml")}
+
+
+def every_rule(files: dict[str, str]) -> Iterator[Rule]:
+    for text in rule_files(files).values():
+        for group in yaml.safe_load(text)["groups"]:
+            yield from group["rules"]
+
+
+def alerts(files: dict[str, str]) -> dict[str, Rule]:
+    """The alerting rules by name."""
+    return {rule["alert"]: rule for rule in every_rule(files) if "alert" in rule}
+
+
+def config_hashes(files: dict[str, str]) -> dict[str, float]:
+    """What the chart expects `sentinel_config_hash` of each tenant to be."""
+    expected = [rule for rule in every_rule(files) if rule.get("record") == "sentinel:expected_config_hash"]
+    return {rule["labels"]["tenant"]: float(rule["expr"].removeprefix("vector(").removesuffix(")")) for rule in expected}

@@ -1,0 +1,283 @@
+"""A cluster's metrics over time, judged by promtool of both Prometheus versions.
+
+    world = World(until=900)
+    world.sentinel("team-a", lives=[(0, 600)])       what is scraped, second by second
+    world.fires("SentinelDown", at=720, tenant="team-a")
+    world.nothing_else()
+    world.judge()                                    promtool 2.42 and 3.15
+
+Scraped and evaluated every 10 s, as shipped. An alert that fires `at` a second must not have fired one evaluation
+earlier. Series end with a staleness marker, as they do when a pod is deleted or a scrape fails.
+"""
+
+import itertools
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests import parts
+from tests.alerts import rules
+
+STEP = 10
+"""Seconds between two scrapes, and between two evaluations."""
+WITHIN = 120
+SWEEP = 1800
+
+Value = Callable[[int], float | None]
+"""What is scraped at a second; None: nothing, the series is not there."""
+Life = tuple[int, int]
+"""First and last second (exclusive) of one process."""
+
+FOREVER = 10**9
+
+
+@dataclass(frozen=True)
+class Sentinel:
+    """How one tenant's sentinel behaves. Times are seconds of the test."""
+
+    tenant: str
+    lives: Sequence[Life] = ((-900, FOREVER),)
+    new_pods: bool = False  # each life is another pod, not a container that restarts
+    outage: Life = (FOREVER, FOREVER)  # nothing is proven
+    blind: Mapping[str, Life] = field(default_factory=dict)  # target -> nothing about it is proven
+    reason: str = "ready"
+    stalled_at: int = FOREVER  # no round is finished any more
+    forgets: Sequence[str] = ()  # targets it does not speak of
+    breaches: Mapping[tuple[str, str, str], Value] = field(default_factory=dict)  # check, identity, target
+    coverage: Value = lambda second: 1.0
+    more: Mapping[str, Value] = field(default_factory=dict)  # further series, as written in PromQL
+    within: float = WITHIN
+    config_hash: float = 0
+
+    def series(self) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        pods = enumerate(self.lives) if self.new_pods else [(0, life) for life in self.lives]
+        by_pod: dict[int, list[Life]] = {}
+        for pod, life in pods:
+            by_pod.setdefault(pod, []).append(life)
+        for pod, lives in by_pod.items():
+            for name, value in self._of_process().items():
+                metric, _, labels = name.partition("{")
+                own = f'job="sentinel",tenant="{self.tenant}",instance="10.0.0.{pod}:8080"'
+                found[f"{metric}{{{own}{',' + labels if labels else '}'}"] = _while_alive(lives, value)
+        return found
+
+    def _of_process(self) -> dict[str, Callable[[int, int], float | None]]:
+        """Each series as a function of the second and of when this process started."""
+        found: dict[str, Callable[[int, int], float | None]] = {
+            "sentinel_build_info": lambda now, start: 1,
+            "process_start_time_seconds": lambda now, start: start,
+            "sentinel_round_timestamp_seconds": self._last_round,
+            "sentinel_coverage_ratio": lambda now, start: self.coverage(now),
+            "sentinel_config_hash": _constant(self.config_hash),
+            "sentinel_config_last_reload_successful": lambda now, start: 1,
+        }
+        for tier, period in (("1", STEP), ("2", self.within), ("3", SWEEP)):
+            found[f'sentinel_period_seconds{{tier="{tier}"}}'] = _constant(period)
+        for check, identity in itertools.product(("api/secrets", "api/workloads"), ("self", "anonymous")):
+            found[f'sentinel_attempts_total{{check="{check}",identity="{identity}",answer="denied"}}'] = _constant(1)
+        for target in rules.targets_of(self.tenant):
+            if target not in self.forgets:
+                found[f'sentinel_oldest_proof_timestamp_seconds{{target="{target}"}}'] = self._proof(target)
+                found[f'sentinel_inconclusive{{target="{target}",reason="{self.reason}"}}'] = self._red(target)
+        for (check, identity, target), value in self.breaches.items():
+            labels = f'check="{check}",identity="{identity}",target="{target}"'
+            found[f"sentinel_breach_since_timestamp_seconds{{{labels}}}"] = _ignoring_start(value)
+        for name, value in self.more.items():
+            found[name] = _ignoring_start(value)
+        return found
+
+    def _last_round(self, now: int, start: int) -> float:
+        if start > self.stalled_at - STEP:
+            return 0
+        return min(now, self.stalled_at) - 3
+
+    def _dark(self, target: str) -> list[Life]:
+        return [self.outage, *([self.blind[target]] if target in self.blind else [])]
+
+    def _red(self, target: str) -> Callable[[int, int], float]:
+        return lambda now, start: float(any(begin <= now < end for begin, end in self._dark(target)))
+
+    def _proof(self, target: str) -> Callable[[int, int], float]:
+        """The worst case that is still healthy: everything proven once per `within`, all at the same moment.
+
+        After an outage the overdue questions come first, and are through `within` later.
+        """
+
+        every = int(self.within)
+
+        def proven(now: int, start: int) -> float:
+            mark = start + (min(now, max(start, self.stalled_at)) - start) // every * every
+            for begin, end in self._dark(target):
+                if begin <= mark < end + every and start < end:
+                    mark = end + every if now >= end + every else start + max(0, begin - start - 1) // every * every
+            return mark
+
+        return proven
+
+
+def _constant(value: float) -> Callable[[int, int], float]:
+    return lambda now, start: value
+
+
+def _ignoring_start(value: Value) -> Callable[[int, int], float | None]:
+    return lambda now, start: value(now)
+
+
+def _while_alive(lives: Sequence[Life], value: Callable[[int, int], float | None]) -> Value:
+    def scraped(now: int) -> float | None:
+        for start, end in lives:
+            if start <= now < end:
+                return value(now, start)
+        return None
+
+    return scraped
+
+
+class World:
+    """All tenants quiet, unless told otherwise; `until` is the last second looked at."""
+
+    def __init__(self, until: int, tenants: int = 5) -> None:
+        self.until = until
+        self._files = rules.shipped(tenants)
+        self._hashes = rules.config_hashes(self._files)
+        self._sentinels: dict[str, Sentinel] = {}
+        for tenant in rules.TENANTS[:tenants]:
+            self.sentinel(str(tenant["name"]))
+        self._extra: dict[str, Value] = {}
+        self._remembered: dict[str, float] = {}
+        self._tests: list[dict[str, Any]] = []
+        self._named: set[tuple[tuple[str, str], ...]] = set()
+        self._annotated: list[dict[str, Any]] = []
+
+    def sentinel(self, tenant: str, **how: Any) -> None:
+        self._sentinels[tenant] = Sentinel(tenant, config_hash=self._hashes[tenant], **how)
+
+    def everybody(self, **how: Any) -> None:
+        for tenant in self._sentinels:
+            self.sentinel(tenant, **how)
+
+    def also(self, series: str, value: Value) -> None:
+        """A series of somebody else."""
+        self._extra[series] = value
+
+    def remembered(self, series: str, value: float) -> None:
+        """What a rule recorded once, before this world began."""
+        self._remembered[series] = value
+
+    def fires(self, alert: str, at: int, until: int | None = None, **labels: str) -> None:
+        """It fires at `at`, for the first time, and, if given, no longer at `until`."""
+        self._named.add(_identity(alert, labels))
+        self._look(alert, labels, at, 1)
+        if at >= STEP:
+            self._never(alert, labels, before=at)
+        if until is not None:
+            self._look(alert, labels, until - STEP, 1)
+            self._look(alert, labels, until, 0)
+
+    def stands(self, alert: str, at: int, **labels: str) -> None:
+        self._look(alert, labels, at, 1)
+
+    def gone(self, alert: str, at: int, **labels: str) -> None:
+        self._look(alert, labels, at, 0)
+
+    def value(self, expression: str, at: int, wanted: float) -> None:
+        self._expect(expression, at, [{"labels": "{}", "value": wanted}])
+
+    def annotated(self, alert: str, at: int, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
+        """All labels and annotations of all alerts of that name, which is one."""
+        wanted = [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)}]
+        self._named.add(_identity(alert, labels))
+        self._annotated.append({"eval_time": f"{at}s", "alertname": alert, "exp_alerts": wanted})
+
+    def nothing_else(self) -> None:
+        """From the first second to the last, nothing fired but what was named."""
+        fired = 'group by (alertname, tenant, target, check, identity) (count_over_time(ALERTS{alertstate="firing"}[%ds]))'
+        rows = [{"labels": f"{{{_written(dict(labels))}}}", "value": 1} for labels in sorted(self._named)]
+        self._expect(fired % (self.until + 1), self.until, rows)
+
+    def judge(self) -> None:
+        """Both promtools, or AssertionError with what they say."""
+        file = yaml.safe_dump(self._file(), width=10**6)
+        with ThreadPoolExecutor() as both:
+            tools = ("promtool2", "promtool")
+            said = dict(zip(tools, both.map(lambda tool: self._run(tool, file), tools), strict=True))
+        wrong = {tool: text for tool, text in said.items() if text}
+        if wrong:
+            raise AssertionError("\n".join(f"{tool}: {text}" for tool, text in wrong.items()))
+
+    def _look(self, alert: str, labels: Mapping[str, str], at: int, wanted: int) -> None:
+        selector = f'count(ALERTS{{alertname="{alert}",alertstate="firing",{_written(labels)}}})'
+        self._expect(f"{selector} or vector(0)", at, [{"labels": "{}", "value": wanted}])
+
+    def _never(self, alert: str, labels: Mapping[str, str], before: int) -> None:
+        selector = f'ALERTS{{alertname="{alert}",alertstate="firing",{_written(labels)}}}'
+        self._expect(f"count(count_over_time({selector}[{before}s]))", before - STEP, [])
+
+    def _expect(self, expression: str, at: int, rows: list[dict[str, Any]]) -> None:
+        if at > self.until:
+            raise ValueError(f"{at} is after the end of this world, {self.until}")
+        self._tests.append({"expr": expression, "eval_time": f"{at}s", "exp_samples": rows})
+
+    def _run(self, tool: str, file: str) -> str:
+        with tempfile.TemporaryDirectory(prefix="sentinel-promtool-") as folder:
+            for name, text in rules.rule_files(self._files).items():
+                (Path(folder) / name).write_text(text)
+            (Path(folder) / "test.yaml").write_text(file)
+            command = [parts.find(tool), "test", "rules", "test.yaml"]
+            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        return (ended.stdout + ended.stderr)[:6000] if ended.returncode else ""
+
+    def _file(self) -> dict[str, Any]:
+        series = {name: value for who in self._sentinels.values() for name, value in who.series().items()}
+        seconds = range(0, self.until + 1, STEP)
+        written = {name: _values(value, seconds) for name, value in (series | self._extra).items()}
+        written |= {name: repr(value) for name, value in self._remembered.items()}
+        test = {
+            "interval": f"{STEP}s",
+            "input_series": [{"series": name, "values": values} for name, values in written.items()],
+            "promql_expr_test": self._tests,
+            "alert_rule_test": self._annotated,
+        }
+        names = ["breach.rules.yaml", "blind.rules.yaml", "self.rules.yaml"]
+        order = ["sentinel-breach", "sentinel-blind", "sentinel-self"]
+        return {
+            "rule_files": names,
+            "evaluation_interval": f"{STEP}s",
+            "group_eval_order": order,
+            "tests": [test],
+        }
+
+
+def _written(labels: Mapping[str, str]) -> str:
+    return ",".join(f'{name}="{value}"' for name, value in labels.items())
+
+
+def _identity(alert: str, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    kept = {name: labels[name] for name in ("tenant", "target", "check", "identity") if name in labels}
+    return tuple(sorted({"alertname": alert, **kept}.items()))
+
+
+def _values(value: Value, seconds: range) -> str:
+    """promtool's notation; runs of the same are written once, a series that ends gets a staleness marker."""
+    words: list[str] = []
+    before: float | None = None
+    for now in seconds:
+        scraped = value(now)
+        words.append(repr(scraped) if scraped is not None else "stale" if before is not None else "_")
+        before = scraped
+    runs = ((word, len(list(same))) for word, same in itertools.groupby(words))
+    return " ".join(_repeated(word, times) for word, times in runs)
+
+
+def _repeated(word: str, times: int) -> str:
+    """`1x3` are four samples, `_x3` are three."""
+    if times == 1:
+        return word
+    return f"{word}x{times if word == '_' else times - 1}"
