@@ -1,5 +1,7 @@
 """What leaves the repository: the packaged chart, and the manifests for those without Helm."""
 
+import base64
+import gzip
 import tarfile
 from pathlib import Path
 
@@ -36,6 +38,17 @@ def test_the_manifests_are_what_the_chart_renders_for_the_two_example_tenants() 
     written = (MANIFESTS / "tenant-sentinel.yaml").read_text()
 
     assert chart.text(example) == written, "run deploy/manifests/render and commit what it writes"
+
+
+def test_a_release_of_170_tenants_fits_into_what_helm_can_keep() -> None:
+    chosen = chart.values(170)
+    for tenant in chosen["tenants"]:
+        tenant |= {"namespaces": [tenant["name"], f"{tenant['name']}-jobs"], "owner": f"owners of {tenant['name']}"}
+
+    kept = base64.b64encode(gzip.compress(chart.text(chosen).encode()))
+
+    # A Secret holds 1 MiB, and the chart itself lies in there too.
+    assert len(kept) < 512 * 1024
 
 
 def test_the_policy_for_the_monitoring_namespace_is_the_charts_own() -> None:

@@ -1,14 +1,11 @@
 {{/*
-The sentinel.yaml of one tenant. Its bytes are what the daemon reads and what the rules expect the hash of, so both
+The sentinel.yaml of one tenant, in which each tenant has a line: everybody has the whole list, and Helm keeps all of
+them in one Secret of at most 1 MiB. Its bytes are what the daemon reads and what the rules expect the hash of, so both
 the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" $ "tenant" t).
 */}}
 {{- define "sentinel.yaml" -}}
 {{- $root := .root -}}
-{{- $tenants := list -}}
-{{- range $root.Values.tenants }}{{- $tenants = append $tenants (pick . "name" "namespaces" "owner" "contact") }}{{- end -}}
-{{- $identities := list (dict "name" "self" "token" "own") (dict "name" "anonymous" "token" "none") -}}
 {{- $home := include "sentinel.home" .tenant -}}
-{{- range .tenant.identities }}{{- $identities = append $identities (include "sentinel.identity" (list $home .) | fromJson) }}{{- end -}}
 {{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" -}}
 {{- $_ := set $isolation "system" (include "sentinel.system" $root | fromJsonArray) -}}
 {{- $_ := set $isolation "release" $root.Release.Namespace -}}
@@ -16,7 +13,18 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- $chosen := include "sentinel.scaledTree" (list $root (mergeOverwrite $timers (deepCopy (default (dict) $root.Values.config)))) | fromJson -}}
 {{- if $root.Values.paging.direct }}{{- $_ := set $chosen.v.paging "direct" $root.Values.alertmanagers }}{{- end -}}
 # Rendered by the chart: edit its values, not this file. A change is noticed without a restart.
-{{ toYaml (dict "cluster" $root.Values.cluster "tenant" .tenant.name "tenants" $tenants "identities" $identities) }}
+cluster: {{ toJson $root.Values.cluster }}
+tenant: {{ .tenant.name }}
+tenants:
+{{- range $root.Values.tenants }}
+  - {{ pick . "name" "namespaces" "owner" "contact" | toJson }}
+{{- end }}
+identities:
+  - {name: self, token: own}
+  - {name: anonymous, token: none}
+{{- range .tenant.identities }}
+  - {{ include "sentinel.identity" (list $home .) }}
+{{- end }}
 {{ toYaml $chosen.v }}
 {{ end }}
 
