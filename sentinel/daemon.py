@@ -109,8 +109,10 @@ class Daemon:
             start("kubeconfig and requested tokens", world.keep)
             start("rounds", rounds.run)
             start("loop lag", self._measure_lag)
-            for sink in (*pager, *journal):
-                start(f"sending of {type(sink).__name__}", sink.run)
+            for sender in pager:
+                start("pages", sender.run)
+            for writer in journal:
+                start("journal", writer.run)
             yield
 
     async def _until_stopped_or_reloaded(self) -> None:

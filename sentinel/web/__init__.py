@@ -1,0 +1,1 @@
+"""SHOWS. Health, metrics, and the console on loopback."""
