@@ -26,7 +26,7 @@ parts-peers: ## the other monitors that `make bench-peers` measures
 	@$(PYTHON) -m tests.parts peers
 
 lint: $(READY) ## style, types, who may import whom
-	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff check --quiet --output-format concise
 	@$(BIN)/ruff format --quiet --check || { echo 'lint: `make format` mends this'; exit 1; }
 	@$(BIN)/mypy --no-error-summary sentinel tests
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
