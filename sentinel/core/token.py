@@ -7,6 +7,7 @@ unverified: that is for the API server. Only times and names are kept, never the
 import base64
 import binascii
 import json
+import math
 from dataclasses import dataclass
 
 from sentinel.core.gates import Light
@@ -32,10 +33,24 @@ def claims_of(token: str) -> Claims | None:
         return None
     if not isinstance(payload, dict):
         return None
-    audience, expires = payload.get("aud", ()), payload.get("exp")
-    audiences = (audience,) if isinstance(audience, str) else tuple(map(str, audience or ()))
-    seconds = float(expires) if isinstance(expires, int | float) else None
-    return Claims(str(payload.get("sub", "")), audiences, seconds)
+    return Claims(str(payload.get("sub", "")), _audiences(payload.get("aud")), _seconds(payload.get("exp")))
+
+
+def _audiences(found: object) -> tuple[str, ...]:
+    if isinstance(found, str):
+        return (found,)
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _seconds(found: object) -> float | None:
+    """Wall seconds; None for what is no moment (JSON as Python reads it has NaN, and 10^400)."""
+    if not isinstance(found, int | float):
+        return None
+    try:
+        seconds = float(found)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def light_of(claims: Claims | None, expect: str, now: float, needed: float) -> Light:
