@@ -1,0 +1,134 @@
+"""The law, cell by cell: the tables of the design as rows, and a check that no cell is missing."""
+
+from itertools import product
+
+import pytest
+
+from sentinel.core.answer import Answer
+from sentinel.core.verdict import GREEN, Bracket, Expect, Reason, State, Verdict, judge, reason_of, worst
+
+BRACKETS = {
+    "green": GREEN,
+    "red-before": Bracket(before=Reason.CANARY),
+    "red-after": Bracket(after=Reason.DOOR),
+    "red-twice": Bracket(before=Reason.TOKEN, after=Reason.CANARY),
+}
+
+# `any` stands for every value of a column. `other`: whoami names somebody else. `silence`: it counts as a denial.
+TABLE = """
+expect  answer   gates       other  admission  silence  state         reason
+
+denied  served   any         no     no         any      breached      served
+denied  served   any         no     yes        any      breached      admission
+denied  served   any         yes    any        any      inconclusive  identity
+denied  denied   green       any    any        any      held          denied
+denied  denied   red-before  any    any        any      inconclusive  canary
+denied  denied   red-after   any    any        any      inconclusive  door
+denied  denied   red-twice   any    any        any      inconclusive  token
+denied  limited  green       any    any        any      inconclusive  limited
+denied  limited  red-before  any    any        any      inconclusive  canary
+denied  limited  red-after   any    any        any      inconclusive  door
+denied  limited  red-twice   any    any        any      inconclusive  token
+denied  absent   green       any    any        any      inconclusive  absent
+denied  absent   red-before  any    any        any      inconclusive  canary
+denied  absent   red-after   any    any        any      inconclusive  door
+denied  absent   red-twice   any    any        any      inconclusive  token
+denied  broken   green       any    any        any      inconclusive  broken
+denied  broken   red-before  any    any        any      inconclusive  canary
+denied  broken   red-after   any    any        any      inconclusive  door
+denied  broken   red-twice   any    any        any      inconclusive  token
+denied  unasked  green       any    any        any      inconclusive  unasked
+denied  unasked  red-before  any    any        any      inconclusive  canary
+denied  unasked  red-after   any    any        any      inconclusive  door
+denied  unasked  red-twice   any    any        any      inconclusive  token
+denied  silent   green       any    any        no       inconclusive  silent
+denied  silent   green       any    any        yes      held          denied
+denied  silent   red-before  any    any        any      inconclusive  canary
+denied  silent   red-after   any    any        any      inconclusive  door
+denied  silent   red-twice   any    any        any      inconclusive  token
+
+served  served   any         any    any        any      held          served
+served  denied   any         any    any        any      breached      refused
+served  limited  any         any    any        any      breached      failed
+served  absent   any         any    any        any      breached      failed
+served  silent   any         any    any        any      breached      failed
+served  broken   any         any    any        any      breached      failed
+served  unasked  any         any    any        any      inconclusive  unasked
+"""
+BOTH = ("no", "yes")
+COLUMNS = ([*Expect], [*Answer], [*BRACKETS], BOTH, BOTH, BOTH)
+
+
+def cells():
+    for line in TABLE.strip().splitlines()[1:]:
+        if line:
+            *given, state, reason = line.split()
+            choices = [all_ if word == "any" else [word] for word, all_ in zip(given, COLUMNS, strict=True)]
+            for cell in product(*choices):
+                yield tuple(map(str, cell)), Verdict(State(state), Reason(reason))
+
+
+def sentence(cell):
+    expect, answer, gates, other, admission, silence = cell
+    extras = [
+        word
+        for word, there in (("somebody-else", other), ("admission", admission), ("silence-counts", silence))
+        if there == "yes"
+    ]
+    return f"{answer}-where-{expect}-is-due-with-gates-{gates}{'-and-' if extras else ''}{'-'.join(extras)}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict"), [pytest.param(cell, verdict, id=sentence(cell)) for cell, verdict in cells()]
+)
+def test_each_cell_of_the_law(cell, verdict):
+    expect, answer, gates, other, admission, silence = cell
+
+    found = judge(
+        Answer(answer),
+        Expect(expect),
+        BRACKETS[gates],
+        somebody_else=other == "yes",
+        admission=admission == "yes",
+        silence_counts=silence == "yes",
+    )
+
+    assert found == verdict
+
+
+def test_the_table_has_every_cell_once():
+    told = [cell for cell, _ in cells()]
+
+    assert sorted(told) == sorted(tuple(map(str, cell)) for cell in product(*COLUMNS))
+
+
+def test_every_answer_has_a_reason_of_its_own_name():
+    assert [reason_of(answer).value for answer in Answer] == [answer.value for answer in Answer]
+
+
+def test_the_gate_before_is_named_before_the_gate_after():
+    assert Bracket(Reason.READY, Reason.CANARY).red is Reason.READY
+    assert Bracket(None, Reason.CANARY).red is Reason.CANARY
+    assert GREEN.red is None
+
+
+HELD = Verdict(State.HELD, Reason.DENIED)
+OPEN = Verdict(State.BREACHED, Reason.SERVED)
+BLIND = Verdict(State.INCONCLUSIVE, Reason.CANARY)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        pytest.param([], Verdict(State.INCONCLUSIVE, Reason.UNPROVEN), id="no-attempt-proves-nothing"),
+        pytest.param([HELD], HELD, id="one-denial-is-held"),
+        pytest.param([HELD, HELD], HELD, id="all-denials-are-held"),
+        pytest.param([HELD, BLIND, HELD], BLIND, id="inconclusive-beats-held"),
+        pytest.param([BLIND, HELD], BLIND, id="in-either-order"),
+        pytest.param([HELD] * 9 + [OPEN], OPEN, id="one-success-is-a-breach-and-never-a-majority"),
+        pytest.param([OPEN, BLIND, HELD], OPEN, id="breached-beats-inconclusive"),
+        pytest.param([BLIND, OPEN], OPEN, id="also-when-seen-last"),
+    ],
+)
+def test_several_attempts_are_as_good_as_the_worst(attempts, expected):
+    assert worst(attempts) == expected
