@@ -5,7 +5,7 @@ authorizer's full 403; a grant is 406, given after authorization and before stor
 admission. So nothing of a tenant can enter our process, by construction.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from sentinel.core.resources import (
@@ -47,6 +47,16 @@ class Question:
     target: str
     name: str = ""
     subresource: str = ""
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Questions are the keys of all that is believed: the hash is computed once."""
+        parts = (self.identity, self.verb, self.resource, self.target, self.name, self.subresource)
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __hash__(self) -> int:
+        """As equality has it; the namespace follows from the target."""
+        return self._hash
 
     @property
     def check(self) -> str:

@@ -146,6 +146,11 @@ class Book:
                 types = Light(up=seen.types is not None, detail="discovery was not read")
                 self._light(Gate.TYPE, identity, "", types, now)
 
+    def cut_off(self, why: str, now: float) -> None:
+        """Remember that the API server could not even be called: our CA or its address is missing."""
+        for identity in self.plan.scope.accounts:
+            self._light(Gate.READY, identity, "", Light(up=False, detail=why), now)
+
     def end(self, number: int, now: float, took: float, asked: int, ended: str) -> Round:
         """Sum up what is believed and tell the sinks."""
         beliefs = self.beliefs()
@@ -222,7 +227,8 @@ class Book:
             self.wide.add(question)
         else:
             self.wide.discard(question)
-        self.forgotten.discard(series_of(question))
+        if self.forgotten:
+            self.forgotten.discard(series_of(question))
         if question in self.doubts:
             held = after.verdict.state is State.HELD
             self.doubts[question] = self.doubts[question] + 1 if held else 0
