@@ -243,7 +243,6 @@ class Pager:
             return
         self._notices[key] = replace(notice, closed=at)
         self._ended[key] = self._clock.monotonic()
-        self._untold.discard(key)
         self._push(self._notices[key])
 
     def _see_identities(self, report: Round) -> None:

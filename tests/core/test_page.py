@@ -59,6 +59,10 @@ def test_a_wrong_identity_has_no_target_and_no_check_as_its_rule_has_none():
     assert "named system:serviceaccount:x:y" in made.annotations["description"]
 
 
+def test_a_label_without_a_value_is_none():
+    assert "cluster" not in page.breach_page(replace(SENDER, cluster=""), Case(SERIES, NOON)).labels
+
+
 def test_in_the_shadow_nobody_is_woken():
     shadow = replace(SENDER, shadow=True)
 

@@ -276,6 +276,19 @@ async def test_several_questions_of_a_series_are_one_alert_from_the_first_eviden
         assert "list secrets; get secrets/sentinel-beacon" in last.alerts[0]["annotations"]["description"]
 
 
+async def test_what_is_learnt_later_is_told_with_the_next_repeat(world):
+    first, second = Belief(LIST), Belief(GET)
+    async with Desk(world) as desk:
+        desk.put(first.served(NOON))
+        desk.put(second.served(NOON))
+        desk.put(first.held(NOON + 10))
+        desk.put(first.held(NOON + 20))
+        await until(31)
+
+        told = world.replicas[ONE].posts[-1].alerts[0]["annotations"]["description"]
+        assert "Let in: get secrets/sentinel-beacon." in told
+
+
 async def test_what_a_wider_breach_stands_for_is_not_pushed_until_it_stands_alone(world):
     belief = Belief()
     async with Desk(world) as desk:
@@ -331,6 +344,18 @@ async def test_a_push_that_was_under_way_when_it_was_stopped_is_sent_in_the_flus
 
         await desk.pager.flush(2.0)
         assert world.replicas[ONE].firing(now()) == {"team-b"}
+
+
+async def test_of_two_words_about_one_alert_the_flush_sends_the_newer(world):
+    world.replicas[ONE].takes = 1.0
+    async with Desk(world) as desk:
+        desk.put(Belief().served(NOON))
+        await until(0.5)
+        desk.end_round(0.0)
+        await desk.stop()
+        await desk.pager.flush(2.0)
+
+        assert [post.alerts[0]["endsAt"] for post in world.replicas[ONE].posts] == ["2026-11-21T12:00:00.500Z"]
 
 
 async def test_a_flush_takes_no_longer_than_it_may_and_the_healthy_one_is_served(world):
@@ -443,7 +468,8 @@ async def test_more_than_can_wait_drops_the_oldest_and_counts_it(world):
 
         assert desk.counted["dropped"] == 5
         assert len(world.replicas[ONE].posts[1].alerts) == MOST_WAITING
-        assert world.replicas[ONE].posts[1].alerts[-1]["labels"]["target"] == f"t{MOST_WAITING + 4}"
+        delivered = [alert["labels"]["target"] for alert in world.replicas[ONE].posts[1].alerts]
+        assert delivered == [f"t{number}" for number in range(5, MOST_WAITING + 5)]
 
 
 async def test_every_address_behind_a_name_is_pushed_to(world):
@@ -497,8 +523,9 @@ async def test_a_name_that_is_not_found_is_counted_and_looked_up_soon_again(worl
         await until(10)
         desk.put(Belief().served(NOON + 10))
         assert desk.counted == {"unreachable": 1}
+        await until(12)
         world.names["dns+http://am:9093"] = (ONE,)
-        await until(14)
+        await until(16)
 
         assert world.replicas[ONE].firing(now()) == {"team-b"}
 
