@@ -1,0 +1,30 @@
+"""What is told of a breach, in words that are the same in a log line, on the console and in a page."""
+
+import re
+
+from sentinel.core.page import rfc3339
+from sentinel.core.question import Question
+from sentinel.core.standing import Breach
+
+# Somebody will paste the command into a shell, and whoever writes a Role chooses the names in it.
+_HARMLESS = re.compile(r"[A-Za-z0-9_.:/@%+=,* -]{1,1000}")
+
+
+def window(breach: Breach) -> str:
+    """The exposure window: the hole may be older than its evidence, by as much as this shows."""
+    opened = f"open at {rfc3339(breach.since)}"
+    if breach.closed_before is None:
+        return f"never proven closed before, {opened}"
+    return f"proven closed at {rfc3339(breach.closed_before)}, {opened}"
+
+
+def command(question: Question, user: str) -> str:
+    """The line with which a person sees the same decision.
+
+    Empty where nobody told us our name, and where the question holds what a shell could take for
+    more than a word.
+    """
+    if not user or " " in user + question.name + question.subresource:
+        return ""
+    line = question.reproduce(user)
+    return line if _HARMLESS.fullmatch(line) else ""
