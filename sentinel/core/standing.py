@@ -9,6 +9,7 @@ rounds. No timer, no blindness and no restart closes it; `advance` has no other 
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from sentinel.core.answer import Observation
 from sentinel.core.verdict import Reason, State, Verdict
@@ -86,16 +87,35 @@ def advance(
         case State.BREACHED:
             after = _breached(standing, verdict, observation)
         case State.HELD:
-            after = _held(standing, verdict, now, round_)
+            after = _held(standing, now, round_)
         case State.INCONCLUSIVE:
-            after = replace(standing, verdict=verdict, streak=0)
-    latent = standing.latent + 1 if observation.latent else 0
-    since = now if after.state is not standing.state or standing.since is None else standing.since
-    after = replace(after, last_asked=now, round=round_, latent=latent, since=since)
-    return after, _change(standing, after, now)
+            after = _Draft(0, standing.last_proven, standing.last_conclusive, standing.breach)
+    state = State.BREACHED if after.breach is not None else verdict.state
+    turned = state is not standing.state or standing.since is None
+    next_ = Standing(
+        verdict=verdict,
+        since=now if turned else standing.since,
+        last_asked=now,
+        last_proven=after.last_proven,
+        last_conclusive=after.last_conclusive,
+        streak=after.streak,
+        round=round_,
+        latent=standing.latent + 1 if observation.latent else 0,
+        breach=after.breach,
+    )
+    return next_, _change(standing, next_, now)
 
 
-def _breached(standing: Standing, verdict: Verdict, observation: Observation) -> Standing:
+class _Draft(NamedTuple):
+    """What a verdict does to a standing; the rest follows."""
+
+    streak: int
+    last_proven: float | None
+    last_conclusive: float | None
+    breach: Breach | None
+
+
+def _breached(standing: Standing, verdict: Verdict, observation: Observation) -> _Draft:
     now = observation.at
     breach = standing.breach or Breach(
         since=now,
@@ -105,22 +125,14 @@ def _breached(standing: Standing, verdict: Verdict, observation: Observation) ->
         audit_id=observation.audit_id,
         reason=verdict.reason,
     )
-    breach = replace(breach, last=now)
-    return replace(standing, verdict=verdict, streak=0, last_conclusive=now, breach=breach)
+    return _Draft(0, standing.last_proven, now, replace(breach, last=now))
 
 
-def _held(standing: Standing, verdict: Verdict, now: float, round_: int) -> Standing:
+def _held(standing: Standing, now: float, round_: int) -> _Draft:
+    # Asked twice in one round is proven once.
     fresh = round_ != standing.round or standing.verdict.state is not State.HELD
     streak = min(standing.streak + 1, PROOFS_TO_CLOSE) if fresh else standing.streak
-    breach = None if streak >= PROOFS_TO_CLOSE else standing.breach
-    return replace(
-        standing,
-        verdict=verdict,
-        streak=streak,
-        last_proven=now,
-        last_conclusive=now,
-        breach=breach,
-    )
+    return _Draft(streak, now, now, None if streak >= PROOFS_TO_CLOSE else standing.breach)
 
 
 def _change(before: Standing, after: Standing, now: float) -> Change | None:

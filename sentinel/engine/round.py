@@ -47,6 +47,7 @@ class RoundRunner:
                 asked = await self._on(vantage, agenda_, start + patience)
         except OwnFault as error:
             self.ended = str(error)
+            self.book.cut_off(self.ended, self.clock.wall())
             self._give_up(agenda_.questions, Reason.READY)
         now = self.clock.wall()
         self.book.end(self.number, now, self.clock.monotonic() - start, asked, self.ended)
@@ -101,8 +102,12 @@ class RoundRunner:
         *,
         intact: bool,
     ) -> None:
+        brackets: dict[tuple[str, str, str], Bracket] = {}
         for question, seen in pending:
-            bracket = self.book.bracket(question, before, after)
+            key = (question.identity, question.target, question.resource.label)
+            bracket = brackets.get(key)
+            if bracket is None:
+                bracket = brackets[key] = self.book.bracket(question, before, after)
             if not intact:
                 bracket = Bracket(bracket.before, Reason.RECONNECT)
             if seen is None:
