@@ -1,0 +1,170 @@
+"""A question is its wire form: the path that is asked and the words that the denial must repeat."""
+
+from dataclasses import replace
+
+import pytest
+
+from sentinel.core.answer import CODE_CLASSES, code_class
+from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
+from sentinel.core.resources import CHECKS, CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, Resource, check_of
+
+BY = {resource.label: resource for resource in RESOURCES}
+JOBS, PODS = BY["jobs.batch"], BY["pods"]
+WIDGETS = Resource("widgets", "acme.example.com", "v2", "api/custom")
+
+PATHS = [
+    (in_namespace("self", "list", SECRETS, "team-b"), "GET /api/v1/namespaces/team-b/secrets?limit=1"),
+    (in_namespace("self", "get", SECRETS, "team-b"), "GET /api/v1/namespaces/team-b/secrets/sentinel-beacon"),
+    (in_namespace("self", "get", CONFIGMAPS, "team-b"), "GET /api/v1/namespaces/team-b/configmaps/sentinel-beacon"),
+    (in_namespace("self", "get", PODS, "team-b"), "GET /api/v1/namespaces/team-b/pods/sentinel-absent"),
+    (in_namespace("self", "list", JOBS, "team-b"), "GET /apis/batch/v1/namespaces/team-b/jobs?limit=1"),
+    (
+        in_namespace("self", "watch", SECRETS, "team-b"),
+        "GET /api/v1/namespaces/team-b/secrets?watch=1&timeoutSeconds=1",
+    ),
+    (in_namespace("self", "create", PODS, "team-b"), "POST /api/v1/namespaces/team-b/pods?dryRun=All"),
+    (in_namespace("self", "update", PODS, "team-b"), "PUT /api/v1/namespaces/team-b/pods/sentinel-absent?dryRun=All"),
+    (
+        in_namespace("self", "patch", PODS, "team-b"),
+        "PATCH /api/v1/namespaces/team-b/pods/sentinel-absent?dryRun=All",
+    ),
+    (
+        in_namespace("self", "delete", PODS, "team-b"),
+        "DELETE /api/v1/namespaces/team-b/pods/sentinel-absent?dryRun=All",
+    ),
+    (at_cluster_scope("self", "list", SECRETS), "GET /api/v1/secrets?limit=1"),
+    (at_cluster_scope("self", "list", NAMESPACES), "GET /api/v1/namespaces?limit=1"),
+    (at_cluster_scope("self", "get", NAMESPACES), "GET /api/v1/namespaces/sentinel-absent"),
+    (
+        at_cluster_scope("self", "get", SECRETS),
+        "GET /api/v1/namespaces/sentinel-absent-namespace/secrets/sentinel-absent",
+    ),
+    (
+        at_cluster_scope("self", "create", SECRETS),
+        "POST /api/v1/namespaces/sentinel-absent-namespace/secrets?dryRun=All",
+    ),
+    (at_cluster_scope("self", "list", WIDGETS), "GET /apis/acme.example.com/v2/widgets?limit=1"),
+    (
+        replace(in_namespace("self", "get", PODS, "team-b"), subresource="log"),
+        "GET /api/v1/namespaces/team-b/pods/sentinel-absent/log",
+    ),
+    (
+        Question("self", "get", SECRETS, "team-b", "team-b", "a b/../c?x#y%2e"),
+        "GET /api/v1/namespaces/team-b/secrets/a%20b%2F..%2Fc%3Fx%23y%252e",
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "line"), PATHS, ids=[line for _, line in PATHS])
+def test_the_real_request_is(question, line):
+    assert f"{question.method} {question.path}" == line
+
+
+@pytest.mark.parametrize("question", [question for question, _ in PATHS])
+def test_no_question_has_a_selector_since_that_would_be_another_question(question):
+    assert "elector" not in question.path
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "patch", "delete"])
+def test_writes_are_dry_runs_at_names_that_nothing_has(verb):
+    for resource in RESOURCES:
+        for asked in (in_namespace("self", verb, resource, "team-b"), at_cluster_scope("self", verb, resource)):
+            assert asked.path.endswith("?dryRun=All")
+            assert "-absent" in asked.path or verb == "create" or resource in (SECRETS, CONFIGMAPS)
+
+
+NAMED_BY_THE_AUTHORIZER = [
+    (in_namespace("self", "list", SECRETS, "team-b"), "team-b", ""),
+    (in_namespace("self", "get", SECRETS, "team-b"), "team-b", "sentinel-beacon"),
+    (in_namespace("self", "create", SECRETS, "team-b"), "team-b", ""),
+    (at_cluster_scope("self", "list", SECRETS), None, ""),
+    (at_cluster_scope("self", "list", NAMESPACES), None, ""),
+    (at_cluster_scope("self", "get", NAMESPACES), "sentinel-absent", "sentinel-absent"),
+    (Question("self", "get", NAMESPACES, None, "team-b", "team-b"), "team-b", "team-b"),
+    (at_cluster_scope("self", "get", SECRETS), "sentinel-absent-namespace", "sentinel-absent"),
+]
+
+
+@pytest.mark.parametrize(("question", "namespace", "name"), NAMED_BY_THE_AUTHORIZER)
+def test_what_the_authorizer_repeats(question, namespace, name):
+    assert (question.asked_namespace, question.asked_name) == (namespace, name)
+
+
+CLASSES = [
+    (in_namespace("self", "list", SECRETS, "team-b"), "api/secrets", "list secrets"),
+    (in_namespace("self", "watch", SECRETS, "team-b"), "api/secrets", "watch secrets"),
+    (in_namespace("self", "get", CONFIGMAPS, "team-b"), "api/configmaps", "get configmaps/sentinel-beacon"),
+    (in_namespace("self", "list", JOBS, "team-b"), "api/workloads", "list jobs.batch"),
+    (in_namespace("self", "list", BY["roles.rbac.authorization.k8s.io"], "team-b"), "api/access", None),
+    (in_namespace("self", "list", BY["leases.coordination.k8s.io"], "team-b"), "api/metadata", None),
+    (in_namespace("self", "list", WIDGETS, "team-b"), "api/custom", "list widgets.acme.example.com"),
+    (in_namespace("self", "create", SECRETS, "team-b"), "api/escalation", "create secrets"),
+    (in_namespace("self", "delete", WIDGETS, "team-b"), "api/escalation", None),
+    (
+        replace(in_namespace("self", "get", PODS, "team-b"), subresource="exec"),
+        "api/exec",
+        "get pods/exec/sentinel-absent",
+    ),
+    (replace(in_namespace("self", "patch", PODS, "team-b"), subresource="ephemeralcontainers"), "api/exec", None),
+    (at_cluster_scope("self", "list", SECRETS), "api/secrets", "list secrets"),
+]
+
+
+@pytest.mark.parametrize(("question", "check", "text"), CLASSES)
+def test_the_class_of_promise_and_the_words_for_people(question, check, text):
+    assert question.check == check
+    assert check in CHECKS
+    assert text is None or question.text == text
+
+
+@pytest.mark.parametrize(
+    ("plural", "group", "check"),
+    [
+        ("endpoints", "", "api/metadata"),
+        ("replicasets", "apps", "api/metadata"),
+        ("certificatesigningrequests", "certificates.k8s.io", "api/metadata"),
+        ("widgets", "acme.example.com", "api/custom"),
+        ("secrets", "acme.example.com", "api/custom"),
+    ],
+)
+def test_types_beyond_our_list_have_a_class_too(plural, group, check):
+    assert check_of(plural, group) == check
+
+
+def test_the_target_of_a_cluster_scope_question_is_the_star():
+    for resource in RESOURCES:
+        for verb in ("list", "get", "create"):
+            assert at_cluster_scope("self", verb, resource).target == CLUSTER
+
+
+def test_a_person_can_see_the_same_decision():
+    question = in_namespace("self", "get", SECRETS, "team-b")
+
+    assert question.reproduce("u", ("g",)) == (
+        "kubectl auth can-i get secrets/sentinel-beacon --as=u --as-group=g -n team-b"
+    )
+    assert at_cluster_scope("self", "list", SECRETS).reproduce("u").endswith("--all-namespaces")
+
+
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [
+        (None, "none"),
+        (0, "none"),
+        (101, "none"),
+        (200, "2xx"),
+        (302, "3xx"),
+        (401, "401"),
+        (403, "403"),
+        (404, "404"),
+        (406, "4xx"),
+        (429, "429"),
+        (500, "5xx"),
+        (599, "5xx"),
+        (600, "none"),
+        (999, "none"),
+    ],
+)
+def test_codes_are_counted_under_a_closed_set_of_labels(code, label):
+    assert code_class(code) == label
+    assert label in CODE_CLASSES
