@@ -220,7 +220,29 @@ def test_a_target_that_a_sentinel_does_not_speak_of_is_one_it_is_blind_about() -
     world = World(until=600)
     world.sentinel("team-a", forgets=["team-b"])
 
-    world.fires("SentinelBlind", at=190, tenant="team-a", target="team-b")
+    # Two minutes more than other blindness: it may not have been told of it yet.
+    world.fires("SentinelBlind", at=310, tenant="team-a", target="team-b")
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_target_that_is_added_gets_the_time_until_all_have_heard_of_it_and_proven_it() -> None:
+    world = World(until=1800)
+    world.also('sentinel:expected_target{target="team-new"}', lambda now: 1 if now >= 600 else None)
+    proof = 'sentinel_oldest_proof_timestamp_seconds{target="team-new"}'
+    # Heard of at 720 and proven at 840; until then the process counts from its own start.
+    world.everybody(more={proof: lambda now: None if now < 720 else -900 if now < 840 else now - 60})
+
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_target_that_is_added_and_never_heard_of_pages() -> None:
+    world = World(until=1800)
+    world.also('sentinel:expected_target{target="team-new"}', lambda now: 1 if now >= 600 else None)
+
+    for tenant in NAMES:
+        world.fires("SentinelBlind", at=910, tenant=tenant, target="team-new")
     world.nothing_else()
     world.judge()
 
@@ -247,24 +269,36 @@ def test_a_tenant_cannot_stretch_what_is_expected_of_it() -> None:
 
 
 def test_low_coverage_is_a_warning_when_it_lasts_and_when_the_process_had_its_time() -> None:
-    world = World(until=5000)
-    world.sentinel("team-a", lives=[(-9000, FOREVER)], coverage=lambda now: 1.0 if now < 300 else 0.97)
-    world.sentinel("team-b", lives=[(-900, FOREVER)], coverage=lambda now: min(1.0, (now + 900) / 1800))
-    world.sentinel("team-c", lives=[(-900, FOREVER)], coverage=lambda now: 0.5)
-    world.sentinel("team-d", lives=[(-9000, FOREVER)], coverage=lambda now: 0.5 if 300 <= now < 590 else 1.0)
+    world = World(until=8000)
+    world.sentinel("team-a", lives=[(-9000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else 0.97)
+    world.sentinel("team-b", lives=[(-900, 3990), (4000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else min(1.0, (now - 4000) / 1800))
+    world.sentinel("team-c", lives=[(-900, 3990), (4000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else 0.5)
+    world.sentinel("team-d", lives=[(-9000, FOREVER)], coverage=lambda now: 0.5 if 4000 <= now < 4290 else 1.0)
 
-    world.fires("SentinelCoverageLow", at=600, tenant="team-a")
-    # Its two sweeps end at 2700.
-    world.fires("SentinelCoverageLow", at=3010, tenant="team-c")
+    world.fires("SentinelCoverageLow", at=4300, tenant="team-a")
+    # Its two sweeps end at 7600.
+    world.fires("SentinelCoverageLow", at=7910, tenant="team-c")
+    world.nothing_else()
+    world.judge()
+
+
+def test_questions_about_a_target_that_was_just_added_do_not_count_as_low_coverage() -> None:
+    world = World(until=8000)
+    world.also('sentinel:expected_target{target="team-new"}', lambda now: 1 if now >= 4000 else None)
+    proof = 'sentinel_oldest_proof_timestamp_seconds{target="team-new"}'
+    covered = {"coverage": lambda now: 1.0 if now < 4000 or now >= 6000 else 0.9}
+    world.everybody(lives=[(-9000, FOREVER)], more={proof: lambda now: None if now < 4000 else now - 60}, **covered)
+
     world.nothing_else()
     world.judge()
 
 
 def test_coverage_that_an_outage_cost_is_given_a_sweep_to_come_back() -> None:
-    world = World(until=4500)
-    world.everybody(lives=[(-9000, FOREVER)], outage=(300, 2000), coverage=lambda now: 0.4 if 600 <= now < 3300 else 1.0)
+    world = World(until=8000)
+    low = {"coverage": lambda now: 0.4 if 4300 <= now < 7000 else 1.0}
+    world.everybody(lives=[(-9000, FOREVER)], outage=(4000, 5700), **low)
 
-    world.fires("SentinelApiUnreachable", at=420, until=2180)
+    world.fires("SentinelApiUnreachable", at=4120, until=5880)
     world.nothing_else()
     world.judge()
 

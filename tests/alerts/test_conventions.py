@@ -1,0 +1,189 @@
+"""What every alert must bring along, so that whoever is paged at night knows what, who, since when and what to do."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import Metric
+
+from sentinel.sinks.metrics import Metrics
+from tests import parts
+from tests.alerts import rules
+from tests.deploy.chart import ROOT
+
+RUNBOOKS = ROOT / "alerts" / "runbooks"
+ALERTS = rules.alerts(rules.shipped())
+EXPECTED = {
+    "SentinelIsolationBreach": "critical",
+    "SentinelWrongIdentity": "critical",
+    "SentinelBlind": "critical",
+    "SentinelApiUnreachable": "critical",
+    "SentinelDown": "critical",
+    "SentinelStale": "critical",
+    "SentinelTripwireIncomplete": "warning",
+    "SentinelReviewOnly": "warning",
+    "SentinelLatentGrant": "warning",
+    "SentinelCoverageLow": "warning",
+    "SentinelTokenExpiring": "warning",
+    "SentinelConfigDrift": "warning",
+    "SentinelRestarting": "warning",
+}
+PROMISE = 300
+"""Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
+
+
+def test_these_alerts_are_shipped_with_these_severities() -> None:
+    assert {name: rule["labels"]["severity"] for name, rule in ALERTS.items()} == EXPECTED
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_alert_has_what_its_reader_needs(name: str) -> None:
+    labels, texts = ALERTS[name]["labels"], ALERTS[name]["annotations"]
+
+    assert labels == {"severity": EXPECTED[name], "cluster": "tests", "namespace": "sentinel-system", "path": "rule"}
+    assert re.fullmatch(r"[A-Z][^.{}]+\.", texts["summary"]), "one sentence, the same for all alerts of that name"
+    assert texts["runbook_url"] == f"alerts/runbooks/{name}.md"
+    assert texts["dashboard_url"].startswith("/d/sentinel")
+    assert set(texts) >= {"description"}
+    if "tenant" in series_labels(name):
+        assert {"owner", "contact"} <= set(texts)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_description_names_all_that_tells_this_alert_from_another(name: str) -> None:
+    description = ALERTS[name]["annotations"]["description"]
+
+    for label in series_labels(name):
+        assert f"$labels.{label}" in description, label
+
+
+def series_labels(name: str) -> list[str]:
+    """The labels that the expression leaves, which the tests of each second confirm."""
+    whole = ["tenant", "target", "check", "identity"]
+    kept = {
+        "SentinelIsolationBreach": whole,
+        "SentinelWrongIdentity": ["tenant", "identity"],
+        "SentinelTokenExpiring": ["tenant", "identity"],
+        "SentinelBlind": ["tenant", "target"],
+        "SentinelReviewOnly": ["tenant", "target"],
+        "SentinelLatentGrant": ["tenant", "target"],
+        "SentinelApiUnreachable": [],
+    }
+    return kept.get(name, ["tenant"])
+
+
+def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(ALERTS)
+
+
+@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
+def test_a_runbook_says_what_it_means_what_to_do_first_how_it_ends_and_what_it_is_not(path: Path) -> None:
+    text = path.read_text()
+
+    assert text.startswith(f"# {path.stem}\n")
+    for part in ("**Means:**", "**First", "**Close it:**", "**It is not:**"):
+        assert part in text, part
+    assert "kubectl" in text
+    assert len(text.split()) < 400, "whoever reads this has just been woken"
+
+
+@pytest.mark.parametrize("name", [name for name, severity in EXPECTED.items() if severity == "critical"])
+def test_what_pages_waits_for_no_longer_than_the_promise_leaves(name: str) -> None:
+    waits = re.fullmatch(r"(\d+)s", ALERTS[name].get("for", "0s"))
+
+    assert waits and int(waits[1]) + 99 <= PROMISE
+
+
+def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_labels() -> None:
+    exported = {name: metric for metric in Metrics().registry.collect() for name in names_of(metric)}
+    used = set()
+    for rule in rules.every_rule(rules.shipped()):
+        text = rule["expr"] + " ".join(rule.get("annotations", {}).values())
+        used |= set(re.findall(r"(?<![\w:])((?:sentinel|process)_\w+)\b(?!:)", text))
+
+    assert used <= set(exported) | {"sentinel_attempts_total"}, used - set(exported)
+    assert {"sentinel_breach_since_timestamp_seconds", "process_start_time_seconds"} <= used
+
+
+def names_of(metric: Metric) -> list[str]:
+    return [metric.name, f"{metric.name}_total"]
+
+
+def test_only_what_the_scrape_vouches_for_is_read() -> None:
+    for rule in rules.every_rule(rules.shipped()):
+        for name, selector in re.findall(r"(?<![\w:])((?:sentinel|process)_\w+)(\{[^}]*\})?", rule["expr"]):
+            assert 'job="sentinel"' in selector, f"{name} in {rule.get('alert') or rule.get('record')}"
+
+
+def test_every_recorded_series_is_recorded_before_it_is_read() -> None:
+    seen: set[str] = set()
+    for file in ("breach.rules.yaml", "blind.rules.yaml", "self.rules.yaml"):
+        for group in yaml.safe_load(rules.shipped()[file])["groups"]:
+            for rule in group["rules"]:
+                own = rule.get("record", "")
+                # What is read over a range is meant to be yesterday's.
+                used = set(re.findall(r"sentinel:[\w:]+(?![\w:\[])", rule["expr"])) - {own}
+                assert used <= seen, f"{own or rule.get('alert')} reads {used - seen} too early"
+                seen.add(own)
+
+
+@pytest.mark.parametrize("tool", ["promtool2", "promtool"])
+@pytest.mark.parametrize("scale", [1, 0.1, 0.013])
+@pytest.mark.parametrize("tenants", [1, 5])
+def test_both_versions_of_prometheus_accept_every_rule_file(
+    tool: str, scale: float, tenants: int, tmp_path: Path
+) -> None:
+    files = rules.rule_files(rules.rendered(timeScale=scale, tenants=rules.TENANTS[:tenants]))
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    ended = subprocess.run(
+        [parts.find(tool), "check", "rules", *files], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None:
+    slow, fast = rules.shipped(), rules.rendered(timeScale=0.1)
+
+    for before, after in zip(rules.every_rule(slow), rules.every_rule(fast), strict=True):
+        for key in ("for", "keep_firing_for"):
+            assert (key in before) == (key in after)
+        assert durations(after) == [round(value / 10, 3) for value in durations(before)], before
+    for name in rules.rule_files(slow):
+        (group,) = yaml.safe_load(fast[name])["groups"]
+        assert group["interval"] == "1s"
+
+
+def durations(rule: rules.Rule) -> list[float]:
+    """Seconds of each range, `for` and bare number that stands for seconds."""
+    text = rule["expr"] + f" [{rule.get('for', '0s')}]"
+    ranges = [float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit] for n, unit in re.findall(r"\[(\d+)(ms|s|m|h)\]", text)]
+    if rule.get("record", "").startswith("sentinel:expected_"):
+        return ranges
+    seconds = re.findall(r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.M)
+    return ranges + [float(n) for n in seconds if float(n) not in (0, 1.5, 2)]
+
+
+def test_in_its_first_week_nothing_has_a_severity_that_pages() -> None:
+    shadow = rules.alerts(rules.rendered(config={"paging": {"mode": "shadow"}}))
+
+    assert {rule["labels"]["severity"] for rule in shadow.values()} == {"none"}
+
+
+def test_a_tenant_s_own_namespaces_are_no_targets_of_its_own() -> None:
+    (pair,) = [r for r in rules.every_rule(rules.shipped()) if (r.get("record"), r.get("labels")) == ("sentinel:expected_pair", {"tenant": "team-b"})]
+
+    assert 'target_tenant!="team-b"' in pair["expr"]
+
+
+def test_names_with_quotes_and_braces_stay_names() -> None:
+    owner = 'The "A" {{ .Values }} team'
+    tenant = rules.TENANTS[0] | {"owner": owner}
+    files = rules.rendered(tenants=[tenant])
+
+    (rule,) = [r for r in rules.every_rule(files) if r.get("record") == "sentinel:expected_tenant"]
+    assert rule["labels"]["owner"] == owner

@@ -1,0 +1,162 @@
+"""A real Alertmanager with the shipped route: what pages, and what a page already says."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.alerts import rules
+from tests.support.alertmanager import Alertmanager
+from tests.support.eventually import eventually
+from tests.support.webhook import Webhook
+
+CLUSTER = {"cluster": "tests", "namespace": "sentinel-system", "severity": "critical", "path": "rule"}
+
+
+@pytest.fixture(scope="module")
+def pager() -> Iterator[Webhook]:
+    with Webhook() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(pager: Webhook) -> Iterator[Alertmanager]:
+    config = yaml.safe_load(rules.rendered(timeScale=0.05)["route.yaml"])
+    for receiver in config["receivers"]:
+        receiver["webhook_configs"] = [{"url": f"{pager.url}/{receiver['name']}", "send_resolved": True}]
+    with Alertmanager(config) as found:
+        yield found
+
+
+_clusters = iter(range(1000))
+
+
+@pytest.fixture
+def cluster() -> str:
+    """Every test is a cluster of its own, so that they do not inhibit each other."""
+    return f"tests-{next(_clusters)}"
+
+
+def alert(name: str, cluster: str, *, resolved: bool = False, **labels: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    ends = now if resolved else now + timedelta(minutes=5)
+    return {
+        "labels": {"alertname": name} | CLUSTER | {"cluster": cluster} | labels,
+        "annotations": {"summary": "x"},
+        "startsAt": (now - timedelta(seconds=1)).isoformat(),
+        "endsAt": ends.isoformat(),
+    }
+
+
+def breach(cluster: str, *, resolved: bool = False, **labels: str) -> dict[str, Any]:
+    whole = {"tenant": "team-a", "target": "team-b", "check": "api/secrets", "identity": "self"} | labels
+    return alert("SentinelIsolationBreach", cluster, resolved=resolved, **whole)
+
+
+def muted(server: Alertmanager, sent: Mapping[str, Any]) -> bool:
+    """Whether Alertmanager, once it has looked at this alert, inhibits it."""
+
+    def looked() -> str:
+        (found,) = server.alerts(**sent["labels"])
+        state = str(found["status"]["state"])
+        return "" if state == "unprocessed" else state
+
+    return eventually(looked, 5, "Alertmanager has looked at it") == "suppressed"
+
+
+def paged(pager: Webhook, cluster: str, status: str = "firing") -> list[Mapping[str, Any]]:
+    """Every alert that reached the pager from this cluster, once per delivery."""
+    return [a for found in pager.deliveries for a in found.alerts(cluster=cluster) if a["status"] == status]
+
+
+def test_a_push_mutes_its_rule_twin_and_nothing_else(server: Alertmanager, cluster: str) -> None:
+    server.send(breach(cluster, path="push"))
+    twin, other_check = breach(cluster), breach(cluster, check="api/workloads")
+    other_identity, other_tenant = breach(cluster, identity="anonymous"), breach(cluster, tenant="team-c")
+
+    server.send(twin, other_check, other_identity, other_tenant)
+
+    assert muted(server, twin)
+    assert not any(muted(server, sent) for sent in (other_check, other_identity, other_tenant))
+
+
+def test_push_and_rule_are_one_notification_and_one_resolve(
+    server: Alertmanager, pager: Webhook, cluster: str
+) -> None:
+    server.send(breach(cluster, path="push"))
+    pager.wait_for_alert("firing", 5, cluster=cluster)
+    server.send(breach(cluster))
+    # Ends the push; the rule goes on, and the incident with it.
+    server.send(breach(cluster, path="push", resolved=True))
+    pager.wait_for_alert("firing", 5, cluster=cluster, path="rule")
+    server.send(breach(cluster, resolved=True))
+    last = pager.wait_for(lambda found: found.alerts(cluster=cluster) and found.status == "resolved", 5)
+
+    groups = {found.body["groupKey"] for found in pager.deliveries if found.alerts(cluster=cluster)}
+    assert groups == {last.body["groupKey"]}
+    resolved = [found for found in pager.deliveries if found.alerts(cluster=cluster) and found.status == "resolved"]
+    assert len(resolved) == 1
+
+
+def test_a_push_in_shadow_mutes_no_rule_that_pages(server: Alertmanager, cluster: str) -> None:
+    server.send(breach(cluster, path="push", severity="none"))
+    rule = breach(cluster)
+
+    server.send(rule)
+
+    assert not muted(server, rule)
+
+
+def test_a_hole_in_the_whole_cluster_mutes_the_same_check_in_each_namespace(
+    server: Alertmanager, cluster: str
+) -> None:
+    server.send(breach(cluster, target="*"))
+    same, other_tenant = breach(cluster), breach(cluster, tenant="team-c")
+    other_check, other_identity = breach(cluster, check="api/exec"), breach(cluster, identity="anonymous")
+
+    server.send(same, other_tenant, other_check, other_identity)
+
+    assert muted(server, same)
+    assert not any(muted(server, sent) for sent in (other_tenant, other_check, other_identity))
+    assert not muted(server, breach(cluster, target="*"))
+
+
+@pytest.mark.parametrize("cause", ["SentinelDown", "SentinelStale", "SentinelWrongIdentity"])
+def test_a_cause_mutes_the_blindness_of_its_tenant_and_of_no_other(
+    server: Alertmanager, cluster: str, cause: str
+) -> None:
+    server.send(alert(cause, cluster, tenant="team-a"))
+    own = alert("SentinelBlind", cluster, tenant="team-a", target="team-b")
+    about = alert("SentinelBlind", cluster, tenant="team-b", target="team-a")
+    elsewhere = alert("SentinelBlind", f"{cluster}-other", tenant="team-a", target="team-b")
+
+    server.send(own, about, elsewhere, breach(cluster))
+
+    assert muted(server, own)
+    assert not muted(server, about)
+    assert not muted(server, elsewhere)
+    assert not muted(server, breach(cluster)), "a breach is never muted by whoever saw it being gone"
+
+
+def test_a_dead_api_server_mutes_all_blindness_of_its_cluster_and_nothing_but_blindness(
+    server: Alertmanager, cluster: str
+) -> None:
+    server.send(alert("SentinelApiUnreachable", cluster))
+    blind = [alert("SentinelBlind", cluster, tenant=name, target="*") for name in ("team-a", "team-b")]
+    others = [alert("SentinelDown", cluster, tenant="team-c"), breach(cluster)]
+    elsewhere = alert("SentinelBlind", f"{cluster}-other", tenant="team-a", target="*")
+
+    server.send(*blind, *others, elsewhere)
+
+    assert all(muted(server, sent) for sent in blind)
+    assert not any(muted(server, sent) for sent in (*others, elsewhere))
+
+
+def test_many_tenants_and_one_victim_are_one_incident(server: Alertmanager, pager: Webhook, cluster: str) -> None:
+    server.send(*(breach(cluster, tenant=f"team-{letter}") for letter in "acde"))
+
+    eventually(lambda: len({a["labels"]["tenant"] for a in paged(pager, cluster)}) == 4, 5, "all four are told")
+    assert len({found.body["groupKey"] for found in pager.deliveries if found.alerts(cluster=cluster)}) == 1
+    assert len([found for found in pager.deliveries if found.alerts(cluster=cluster)]) <= 2

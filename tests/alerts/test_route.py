@@ -1,0 +1,97 @@
+"""The route, judged by amtool: who is told of what, and how long anything may wait on the way."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import parts
+from tests.alerts import rules
+
+
+@pytest.fixture
+def route(tmp_path: Path) -> Path:
+    path = tmp_path / "route.yaml"
+    path.write_text(rules.shipped()["route.yaml"])
+    return path
+
+
+def amtool(*arguments: object) -> str:
+    command = [parts.find("amtool"), *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("scale", [1, 0.1, 0.013])
+def test_alertmanager_accepts_the_route(scale: float, tmp_path: Path) -> None:
+    path = tmp_path / "route.yaml"
+    path.write_text(rules.rendered(timeScale=scale)["route.yaml"])
+
+    assert "SUCCESS" in amtool("check-config", path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (("alertname=SentinelIsolationBreach", "severity=critical", "path=rule"), "sentinel-page"),
+        (("alertname=SentinelIsolationBreach", "severity=critical", "path=push"), "sentinel-page"),
+        (("alertname=SentinelApiUnreachable", "severity=critical"), "sentinel-page"),
+        (("alertname=SentinelReviewOnly", "severity=warning"), "sentinel-ticket"),
+        (("alertname=SentinelIsolationBreach", "severity=none"), "sentinel-nobody"),
+        (("alertname=SentinelSomethingNew",), "sentinel-page"),
+        (("alertname=KubeAPIDown", "severity=critical"), "sentinel-elsewhere"),
+    ],
+)
+def test_each_alert_reaches_its_receiver(route: Path, labels: tuple[str, ...], receiver: str) -> None:
+    said = amtool("config", "routes", "test", f"--config.file={route}", *labels)
+
+    assert said.strip() == receiver
+
+
+def test_every_alert_that_is_shipped_is_routed_by_its_severity(route: Path) -> None:
+    wanted = {"critical": "sentinel-page", "warning": "sentinel-ticket"}
+    for name, rule in rules.alerts(rules.shipped()).items():
+        severity = rule["labels"]["severity"]
+        said = amtool("config", "routes", "test", f"--config.file={route}", f"alertname={name}", f"severity={severity}")
+
+        assert said.strip() == wanted[severity], name
+
+
+def test_a_page_waits_for_no_more_than_15_s_and_is_grouped_by_its_victim(route: Path) -> None:
+    ours = entry(route)
+
+    assert (ours["group_wait"], ours["group_interval"]) == ("0s", "15s")
+    assert ours["group_by"] == ["alertname", "cluster", "target"]
+    for child in ours["routes"]:
+        assert "severity" in str(child["matchers"]), "a page never takes the slower timers of a child"
+
+
+def test_merged_first_into_another_route_ours_wins_over_a_broader_one(route: Path, tmp_path: Path) -> None:
+    theirs: dict[str, Any] = {
+        "route": {
+            "receiver": "theirs",
+            "group_by": ["namespace"],
+            "group_interval": "5m",
+            "routes": [{"matchers": ['severity="critical"'], "receiver": "theirs"}],
+        },
+        "receivers": [{"name": "theirs"}],
+    }
+    shipped = yaml.safe_load(route.read_text())
+    theirs["route"]["routes"].insert(0, entry(route))
+    theirs["inhibit_rules"] = shipped["inhibit_rules"]
+    theirs["receivers"] += shipped["receivers"]
+    merged = tmp_path / "merged.yaml"
+    merged.write_text(yaml.safe_dump(theirs))
+
+    amtool("check-config", merged)
+    test = ("config", "routes", "test", f"--config.file={merged}", "severity=critical")
+    assert amtool(*test, "alertname=SentinelDown").strip() == "sentinel-page"
+    assert amtool(*test, "alertname=TargetDown").strip() == "theirs"
+
+
+def entry(route: Path) -> dict[str, Any]:
+    (found,) = yaml.safe_load(route.read_text())["route"]["routes"]
+    return dict(found)

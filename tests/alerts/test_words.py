@@ -1,0 +1,253 @@
+"""What the pages say, word by word, with who is to be told."""
+
+from tests.alerts.world import FOREVER, World
+
+BREACH = ("api/secrets", "self", "team-a")
+
+
+def common(alert: str, severity: str, **more: str) -> dict[str, str]:
+    return {
+        "alertname": alert,
+        "severity": severity,
+        "cluster": "tests",
+        "namespace": "sentinel-system",
+        "path": "rule",
+    } | more
+
+
+def links(alert: str, query: str = "") -> dict[str, str]:
+    """The annotations that follow from names alone; who is not known is empty."""
+    found = {"runbook_url": f"alerts/runbooks/{alert}.md", "dashboard_url": f"/d/sentinel{query}"}
+    if "var-tenant" in query:
+        found |= {"owner": "", "contact": ""}
+    if "var-target" in query:
+        found |= {"target_owner": "", "target_contact": ""}
+    return found
+
+
+PAYMENTS = {"owner": "Payments", "contact": "#payments-oncall"}
+
+
+def test_a_breach_names_both_sides_and_since_when() -> None:
+    world = World(until=600)
+    world.sentinel("team-b", breaches={BREACH: lambda now: 297 if now >= 300 else 0})
+
+    labels = {"tenant": "team-b", "target": "team-a", "check": "api/secrets", "identity": "self"}
+    world.annotated(
+        "SentinelIsolationBreach",
+        300,
+        common("SentinelIsolationBreach", "critical", **labels),
+        links("SentinelIsolationBreach", "?var-tenant=team-b&var-target=team-a")
+        | {
+            "summary": "A tenant is let in where it must be denied.",
+            "description": "Tenant team-b, asking as identity self, gets into namespace team-a (check api/secrets), "
+            "since 1970-01-01 00:04:57 +0000 UTC. The request, its Audit-Id and the command that repeats it are in the "
+            "log of that sentinel. It ends by proof only: two rounds in which the same question is denied.",
+            "owner": "Search",
+            "target_owner": "Payments",
+            "target_contact": "#payments-oncall",
+        },
+    )
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_breach_of_everything_says_so() -> None:
+    world = World(until=600)
+    world.sentinel("team-c", breaches={("api/secrets", "anonymous", "*"): lambda now: 297 if now >= 300 else 0})
+
+    labels = {"tenant": "team-c", "target": "*", "check": "api/secrets", "identity": "anonymous"}
+    world.annotated(
+        "SentinelIsolationBreach",
+        300,
+        common("SentinelIsolationBreach", "critical", **labels),
+        links("SentinelIsolationBreach", "?var-tenant=team-c&var-target=%2A")
+        | {
+            "summary": "A tenant is let in where it must be denied.",
+            "description": "Tenant team-c, asking as identity anonymous, gets into every namespace of the cluster "
+            "(check api/secrets), since 1970-01-01 00:04:57 +0000 UTC. The request, its Audit-Id and the command that "
+            "repeats it are in the log of that sentinel. It ends by proof only: two rounds in which the same question "
+            "is denied.",
+        },
+    )
+    world.judge()
+
+
+def test_a_dead_api_server_is_named_with_its_reason_and_then_with_its_recovery() -> None:
+    world = World(until=900)
+    world.everybody(outage=(300, 600))
+
+    labels = common("SentinelApiUnreachable", "critical")
+    said = "Half of the sentinels or more are inconclusive for the same reason, since 1970-01-01 00:05:00 +0000 UTC. %s No isolation is proven meanwhile, for any tenant."
+    texts = links("SentinelApiUnreachable") | {"summary": "The API server gives the sentinels no answer that proves anything."}
+    now, later = "Of 5 now: 5 say ready.", "They get answers again and prove what became overdue."
+    world.annotated("SentinelApiUnreachable", 420, labels, texts | {"description": said % now})
+    world.annotated("SentinelApiUnreachable", 700, labels, texts | {"description": said % later})
+    world.judge()
+
+
+def test_blindness_names_target_reasons_and_the_last_proof() -> None:
+    world = World(until=600)
+    world.sentinel("team-a", blind={"team-b": (310, FOREVER)}, reason="door")
+
+    world.annotated(
+        "SentinelBlind",
+        490,
+        common("SentinelBlind", "critical", tenant="team-a", target="team-b"),
+        links("SentinelBlind", "?var-tenant=team-a&var-target=team-b")
+        | PAYMENTS
+        | {
+            "summary": "A tenant's isolation is not proven any more.",
+            "description": "The sentinel of tenant team-a works, but has not proven since 1970-01-01 00:05:00 +0000 UTC "
+            "that this tenant is kept out of namespace team-b. Reasons: door. Whether the border holds is unknown.",
+            "target_owner": "Search",
+        },
+    )
+    world.judge()
+
+
+def test_the_dead_and_the_never_seen_are_told_apart() -> None:
+    world = World(until=900)
+    world.sentinel("team-a", lives=[(-900, 600)])
+    labels = common("SentinelDown", "critical", tenant="team-a")
+    texts = links("SentinelDown", "?var-tenant=team-a") | PAYMENTS | {"summary": "A tenant's sentinel is gone."}
+    said = (
+        "The sentinel of tenant team-a gives no samples, %s. "
+        "Nothing is proven for this tenant meanwhile; breaches that it had seen stay open."
+    )
+    world.annotated("SentinelDown", 720, labels, texts | {"description": said % "last seen 1970-01-01 00:09:50 +0000 UTC"})
+    world.judge()
+
+    world = World(until=300)
+    world.sentinel("team-a", lives=[])
+    world.annotated("SentinelDown", 120, labels, texts | {"description": said % "and was never seen"})
+    world.judge()
+
+
+def test_the_others_say_what_they_know() -> None:
+    world = World(until=1000)
+    world.sentinel("team-a", stalled_at=600)
+    crash = [(-900, 300), (330, 500), (530, 700), (730, FOREVER)]
+    world.sentinel("team-b", lives=crash, more={'sentinel_wrong_identity{identity="self"}': lambda now: float(now >= 300)})
+    world.sentinel("team-c", more={'sentinel_token_expiry_timestamp_seconds{identity="self"}': lambda now: 900})
+    edited = {'sentinel_config_last_reload_successful{file="edited"}': lambda now: float(now < 300)}
+    world.sentinel("team-d", more=edited)
+    flags = ("review_only", "latent_grant", "tripwire_incomplete")
+    world.sentinel("team-e", more={f'sentinel_{name}{{target="team-a"}}': lambda now: float(now >= 300) for name in flags})
+
+    world.annotated(
+        "SentinelStale",
+        660,
+        common("SentinelStale", "critical", tenant="team-a"),
+        links("SentinelStale", "?var-tenant=team-a")
+        | PAYMENTS
+        | {
+            "summary": "A tenant's sentinel is alive and asks nothing.",
+            "description": "The sentinel of tenant team-a answers scrapes, but finished its last round at "
+            "1970-01-01 00:09:57 +0000 UTC. What it shows is old; nothing is proven meanwhile.",
+        },
+    )
+    world.annotated(
+        "SentinelWrongIdentity",
+        340,
+        common("SentinelWrongIdentity", "critical", tenant="team-b", identity="self"),
+        links("SentinelWrongIdentity", "?var-tenant=team-b")
+        | {
+            "summary": "A sentinel asks as somebody else.",
+            "description": "The API server calls identity self of tenant team-b by another name than the expected one, "
+            "since 1970-01-01 00:05:30 +0000 UTC. Nothing it is told says anything about this tenant.",
+            "owner": "Search",
+        },
+    )
+    world.annotated(
+        "SentinelTokenExpiring",
+        820,
+        common("SentinelTokenExpiring", "warning", tenant="team-c", identity="self"),
+        links("SentinelTokenExpiring", "?var-tenant=team-c")
+        | {
+            "summary": "A sentinel's token is not being renewed.",
+            "description": "The token of identity self of tenant team-c ends at 1970-01-01 00:15:00 +0000 UTC and "
+            "should have been renewed before. From then on nothing is proven.",
+        },
+    )
+    world.annotated(
+        "SentinelConfigDrift",
+        800,
+        common("SentinelConfigDrift", "warning", tenant="team-d"),
+        links("SentinelConfigDrift", "?var-tenant=team-d")
+        | {
+            "summary": "A sentinel does not run the configuration it was given.",
+            "description": "The sentinel of tenant team-d runs another sentinel.yaml than the chart rendered, or "
+            "refused a new one, since 1970-01-01 00:05:00 +0000 UTC. Somebody edited it, or an upgrade is stuck halfway.",
+        },
+    )
+    world.annotated(
+        "SentinelRestarting",
+        740,
+        common("SentinelRestarting", "warning", tenant="team-b"),
+        links("SentinelRestarting", "?var-tenant=team-b")
+        | {
+            "summary": "A sentinel keeps restarting.",
+            "description": "The sentinel of tenant team-b has started anew 3 times within a quarter of an hour, last at "
+            "1970-01-01 00:12:10 +0000 UTC. Each start begins its proofs from nothing.",
+            "owner": "Search",
+        },
+    )
+    world.annotated(
+        "SentinelReviewOnly",
+        300,
+        common("SentinelReviewOnly", "warning", tenant="team-e", target="team-a"),
+        links("SentinelReviewOnly", "?var-tenant=team-e&var-target=team-a")
+        | {
+            "summary": "A tenant holds a grant that cannot be tried without doing harm.",
+            "description": "The rules review says that tenant team-e holds a grant in namespace team-a which sentinel "
+            "will not use (escalate, bind, writing a named object), first seen 1970-01-01 00:05:00 +0000 UTC. "
+            "Nothing else will find it: look at it as you would at a breach.",
+            "target_owner": "Payments",
+            "target_contact": "#payments-oncall",
+        },
+    )
+    world.annotated(
+        "SentinelLatentGrant",
+        300,
+        common("SentinelLatentGrant", "warning", tenant="team-e", target="team-a"),
+        links("SentinelLatentGrant", "?var-tenant=team-e&var-target=team-a")
+        | {
+            "summary": "A binding waits for a role that does not exist.",
+            "description": "A binding names tenant team-e and a role that is missing, in namespace team-a, first seen "
+            "1970-01-01 00:05:00 +0000 UTC. Whoever creates a role of that name opens the border.",
+            "target_owner": "Payments",
+            "target_contact": "#payments-oncall",
+        },
+    )
+    world.annotated(
+        "SentinelTripwireIncomplete",
+        360,
+        common("SentinelTripwireIncomplete", "warning", tenant="team-e"),
+        links("SentinelTripwireIncomplete", "?var-tenant=team-e")
+        | {
+            "summary": "The cluster's rules reviews are incomplete.",
+            "description": "For tenant team-e the API server calls its rules review incomplete in 1 of its targets (among them "
+            "team-a), for at least a minute: an authorizer does not list its rules. Grants made there are found by the "
+            "sweep only, not within the promise.",
+        },
+    )
+    world.judge()
+
+
+def test_low_coverage_is_given_as_a_share() -> None:
+    world = World(until=5000)
+    world.sentinel("team-c", lives=[(-9000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else 0.97)
+
+    world.annotated(
+        "SentinelCoverageLow",
+        4300,
+        common("SentinelCoverageLow", "warning", tenant="team-c"),
+        links("SentinelCoverageLow", "?var-tenant=team-c")
+        | {
+            "summary": "A sentinel does not prove all that it should.",
+            "description": "The sentinel of tenant team-c has proven 97% of its questions in time, for at least five "
+            "minutes. The status page names the others and why.",
+        },
+    )
+    world.judge()
