@@ -181,12 +181,14 @@ def pod_command(
 ) -> list[str]:
     """The command line that starts `words` as the chart's pod would: nobody, nothing to write to, no capability.
 
+    As process 1, as in a container, which the kernel spares every signal it has no handler for.
+
     mounts: further read-only folders or files, by their place in the pod.
     """
     user, group = stage.user.split(":")
     bound = [word for place, path in (mounts or {}).items() for word in ("--ro-bind", str(path), place)]
     return [
-        *(bubblewrap(), "--unshare-all", *(["--share-net"] if network else []), "--die-with-parent"),
+        *(bubblewrap(), "--unshare-all", *(["--share-net"] if network else []), "--die-with-parent", "--as-pid-1"),
         *("--uid", user, "--gid", group, "--cap-drop", "ALL"),
         *("--bind", str(stage.root), "/", *base(with_shell=False), *bound, "--remount-ro", "/"),
         *set_env(stage.env | dict(env or {})),

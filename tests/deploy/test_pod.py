@@ -1,5 +1,7 @@
 """The whole of it: the image, run as the chart's pod, with the chart's objects at a real API server, becomes ready."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from tests.deploy import chart, image
 from tests.deploy.conftest import chosen
+from tests.deploy.test_dashboard import MEASURED
 from tests.support.child import Child
 from tests.support.controlplane import ControlPlane
 from tests.support.eventually import eventually
@@ -58,6 +61,24 @@ def pod(
     child.kill()
 
 
+def test_it_ends_within_its_grace_when_the_kubelet_says_so(pod: Child, address: str) -> None:
+    def up() -> bool:
+        pod.must_run()
+        return fetch(f"http://{address}/healthz")[0] == 200
+
+    eventually(up, 60, lambda: f"/healthz says 200\n{pod.log_tail()}")
+    (inside,) = children_of(pod.pid)
+
+    os.kill(inside, signal.SIGTERM)
+
+    eventually(lambda: pod.exit_code is not None, 5, lambda: f"it ended within 5 s\n{pod.log_tail()}")
+    assert pod.exit_code == 0, pod.log_tail()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def test_it_becomes_ready_and_proves_denials(pod: Child, address: str) -> None:
     def ready() -> bool:
         pod.must_run()
@@ -70,3 +91,9 @@ def test_it_becomes_ready_and_proves_denials(pod: Child, address: str) -> None:
     eventually(ready, 60, lambda: f"/readyz says 200\n{fetch(f'http://{address}/readyz')}\n{pod.log_tail()}")
     eventually(lambda: proven() > 0, 60, lambda: f"a denial was proven\n{pod.log_tail()}")
     assert fetch(f"http://{address}/healthz")[0] == 200
+    assert {name.removesuffix("_bucket") for name in MEASURED} <= families(fetch(f"http://{address}/metrics")[1])
+
+
+def families(text: str) -> set[str]:
+    """The names that an exposition declares, with or without series."""
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
