@@ -31,18 +31,22 @@ class Screen:
     def tell(self, event: Event) -> None:
         """A new line of the story; on a live picture it appears with the next one."""
         if not self._live:
-            self._console.print(_line(event))
+            self._console.print(_line(event), soft_wrap=True)
 
     @contextlib.contextmanager
     def showing(self, story: Story) -> Iterator[None]:
         """Shows the story as it grows; the last picture stays."""
         if not self._live:
-            self._console.print(self._headline)
+            self._console.print(self._headline, soft_wrap=True)
             yield
             return
         picture = _Picture(self._headline, story)
         with Live(picture, console=self._console, refresh_per_second=_PICTURES_PER_SECOND):
             yield
+
+    def summary(self, story: Story) -> None:
+        """How long each step took."""
+        self._console.print(_summary(story))
 
     def state(self, scene: Scene) -> None:
         """What is proven now, as a table; a live picture has it already."""
@@ -96,6 +100,17 @@ def _gates(scene: Scene) -> Text:
 def _line(event: Event) -> Text:
     after = f"  (+{event.after:.2f} s)" if event.after is not None else ""
     return Text(f"{event.at:6.2f} s  {event.text}{after}", style=_MOODS[event.mood])
+
+
+def _summary(story: Story) -> Table:
+    table = Table(title="how long each step took", title_justify="left")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("counted from")
+    for event in story.events:
+        if event.after is not None:
+            table.add_row(event.text.partition(":")[0].partition(",")[0], f"{event.after:.2f}", event.since)
+    return table
 
 
 def _page(page: Page) -> Panel:

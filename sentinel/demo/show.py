@@ -32,12 +32,13 @@ _HEADLINE = "three tenants, one stand-in API server, a real sentinel each; timer
 _INTERRUPTED = 130
 
 
-async def demo(seconds: float, console: Console) -> int:
-    """Runs the show for about `seconds` (at least 10) and prints it on `console`.
+async def demo(seconds: float, console: Console | None = None) -> int:
+    """Runs the show for about `seconds` (at least 10) and prints it on `console`, by default stdout.
 
     Gives the exit code: 0 when the hole was found and proven closed, 4 when anything of ours
     failed, 130 when it was interrupted. Nothing is left behind in any case.
     """
+    console = console or Console()
     clock, screen = Clock(), Screen(console, _HEADLINE)
     story = Story(clock.wall, READER, VICTIM, screen.tell)
     try:
@@ -50,7 +51,7 @@ async def demo(seconds: float, console: Console) -> int:
     except asyncio.CancelledError:
         console.print("stopped; nothing is left running")
         return _INTERRUPTED
-    console.print(_moral(story))
+    screen.summary(story)
     return 0
 
 
@@ -68,10 +69,13 @@ async def _play(stage: Stage, story: Story, screen: Screen, seconds: float) -> N
 
 
 async def _prove(story: Story, screen: Screen, seconds: float) -> None:
-    scene = await story.until(f"every question of {READER} is held", lambda s: s.proven, seconds + _PATIENCE_SECONDS)
-    story.happened(f"{scene.held} of {scene.questions} questions held, every gate green", mood="good")
+    what = f"{READER} proves what it asks"
+    scene = await story.until(what, lambda s: s.unharmed, seconds + _PATIENCE_SECONDS)
+    story.happened(f"first proofs: {scene.held} questions asked, all held, every gate green")
+    scene = await story.until("all of it is proven", lambda s: s.proven, seconds + _PATIENCE_SECONDS)
+    story.happened(f"proven: {scene.held} of {scene.questions} questions held, coverage 100 %", mood="good")
     screen.state(scene)
-    await _until(story, 0.25 * seconds, at_least=0.0)
+    await _until(story, 0.25 * seconds, at_least=1.0)
 
 
 async def _open(stage: Stage, story: Story, screen: Screen) -> None:
@@ -84,13 +88,13 @@ async def _open(stage: Stage, story: Story, screen: Screen) -> None:
         at=story.opened, mood="bad",
     )  # fmt: skip
     scene = await story.until("the breach is seen", lambda s: bool(s.open_breaches(VICTIM)), _PATIENCE_SECONDS)
-    seen = story.now()
     first = min(scene.open_breaches(VICTIM), key=lambda one: one["since"])
     story.happened(
         f"evidence: {first['question']} in {VICTIM} was served, HTTP {first['code']}, Audit-Id {first['audit_id']}",
-        at=first["since"], since=story.opened, mood="bad",
+        at=first["since"], since="opening", mood="bad",
     )  # fmt: skip
-    story.happened("confirmed: whoami asked once more, the breach stands", at=seen, since=story.opened, mood="bad")
+    told = await stage.daemons[READER].logged("breach.opened", first["audit_id"], _PATIENCE_SECONDS)
+    story.happened("confirmed: whoami asked once more, the breach stands", at=told, since="opening", mood="bad")
     page = await _page(stage, story, resolved=False)
     screen.state(scene)
     screen.page(page)
@@ -104,7 +108,7 @@ async def _close(stage: Stage, story: Story, screen: Screen) -> None:
     scene = await story.until("the breach is proven closed", lambda s: not s.open_breaches(VICTIM), _PATIENCE_SECONDS)
     story.happened(
         "proven closed: the same questions denied in two rounds, with every gate green",
-        since=story.closed, mood="good",
+        at=max(one["ended"] for one in scene.breaches if one["target"] == VICTIM), since="closing", mood="good",
     )  # fmt: skip
     await _page(stage, story, resolved=True)
     screen.state(scene)
@@ -114,13 +118,14 @@ async def _page(stage: Stage, story: Story, *, resolved: bool) -> Page:
     """Waits for the page that a human would get: Alertmanager's where there is one."""
     via = "webhook" if stage.alertmanager else "push"
     what = "the page is resolved" if resolved else "the page arrives"
-    await story.until(what, lambda _: story.page(via, resolved=resolved) is not None, _PATIENCE_SECONDS)
-    page = story.page(via, resolved=resolved)
+    look = story.all_clear if resolved else story.page
+    await story.until(what, lambda _: look(via) is not None, _PATIENCE_SECONDS)
+    page = look(via)
     assert page is not None, "it was waited for"
     through = "from Alertmanager, over its webhook" if stage.alertmanager else "as pushed to Alertmanager"
     story.happened(
         f"{what}, {through} (path {page.labels.get('path')})",
-        at=page.at, since=story.closed if resolved else story.opened, mood="good" if resolved else "bad",
+        at=page.at, since="closing" if resolved else "opening", mood="good" if resolved else "bad",
     )  # fmt: skip
     return page
 
@@ -166,8 +171,3 @@ async def _interruptible() -> AsyncIterator[None]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-def _moral(story: Story) -> str:
-    steps = [f"{event.text.partition(':')[0]} +{event.after:.2f} s" for event in story.events if event.after]
-    return "the hole was found, paged about, and proven closed: " + ", ".join(steps)

@@ -12,7 +12,9 @@ once with timers ten times as fast (`rendered/`, see tests/demo/test_rendered.py
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -30,12 +32,15 @@ from sentinel.demo import loopback, world
 from sentinel.demo.apiserver import StandIn
 from sentinel.demo.programs import Program, running
 from sentinel.demo.receiver import Page, Receiver
+from sentinel.demo.reviews import seconds_of
+from sentinel.errors import OwnFault
 
 _RULES = ("breach.rules.yaml", "blind.rules.yaml", "self.rules.yaml")
 # Everything a sentinel may inherit: the machine's own cluster, proxies and settings stay outside.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 # Four days: a token that expires during the show would be another show.
 _TOKEN_SECONDS = 4 * 86_400
+_LOG_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,24 @@ class Daemon:
     program: Program
     listen: str
     console: str
+
+    async def logged(self, event: str, audit_id: str, seconds: float) -> float:
+        """When it wrote this log line (epoch seconds); waits for it. Raises OwnFault after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                while (line := self._line(event, audit_id)) is None:  # noqa: ASYNC110  # a file tells nobody
+                    await asyncio.sleep(_LOG_SECONDS)
+        except TimeoutError:
+            raise OwnFault(f"{self.program.name} has not logged {event} within {seconds:.0f} s") from None
+        return seconds_of(line["timestamp"])
+
+    def _line(self, event: str, audit_id: str) -> Mapping[str, Any] | None:
+        for text in self.program.log.read_text(errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                line = json.loads(text)
+                if line["event"] == event and line.get("audit_id") == audit_id:
+                    return dict(line)
+        return None
 
 
 @dataclass

@@ -21,11 +21,12 @@ ALERT = "SentinelIsolationBreach"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the story; `after` is seconds since the step it is measured from."""
+    """One line of the story; `after` is seconds since the step `since`."""
 
     at: float
     text: str
     after: float | None = None
+    since: str = ""
     mood: str = "plain"  # plain, good, bad
 
 
@@ -48,10 +49,11 @@ class Story:
         self.began = self.now()
         self._news = asyncio.Event()
 
-    def happened(self, text: str, *, at: float = 0.0, since: float = 0.0, mood: str = "plain") -> None:
-        """Adds a line, `at` the given moment (default: now), measured from `since` if given."""
+    def happened(self, text: str, *, at: float = 0.0, since: str = "", mood: str = "plain") -> None:
+        """Adds a line, `at` the given moment (default: now), measured from "opening" or "closing"."""
         moment = at or self.now()
-        event = Event(moment - self.began, text, moment - since if since else None, mood)
+        start = {"opening": self.opened, "closing": self.closed}.get(since)
+        event = Event(moment - self.began, text, None if start is None else moment - start, since, mood)
         self.events.append(event)
         self.tell(event)
 
@@ -66,10 +68,18 @@ class Story:
             self.pages.append(page)
             self._news.set()
 
-    def page(self, via: str, *, resolved: bool) -> Page | None:
-        """The first page that came this way; of resolved ones the first after the closing."""
-        after = self.closed if resolved else self.opened
-        return next((p for p in self.pages if p.via == via and p.resolved is resolved and p.at >= after > 0), None)
+    def page(self, via: str) -> Page | None:
+        """The first page that came this way after the opening."""
+        return next((p for p in self.pages if p.via == via and not p.resolved and p.at >= self.opened > 0), None)
+
+    def all_clear(self, via: str) -> Page | None:
+        """The page that ended it: since the closing, the last word on every path is that it is resolved.
+
+        Where the push is resolved a moment before the rule, the rule's alert comes through once more.
+        """
+        last = {p.labels.get("path"): p for p in self.pages if p.via == via}
+        ended = all(p.resolved and p.at >= self.closed > 0 for p in last.values())
+        return max(last.values(), key=lambda p: p.at) if last and ended else None
 
     async def until(self, what: str, true: Callable[[Scene], bool], seconds: float) -> Scene:
         """Waits until `true` of what was seen last. Raises OwnFault after `seconds`."""

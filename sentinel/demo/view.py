@@ -45,8 +45,13 @@ class Scene:
 
     @property
     def proven(self) -> bool:
-        """Whether every question is held, with every gate green."""
-        return 0 < self.questions == self.held and all(self.gates.values())
+        """Whether every question that is to be asked was proven in time, with every gate green."""
+        return self.unharmed and self.coverage == 1.0
+
+    @property
+    def unharmed(self) -> bool:
+        """Whether every question asked so far is held, with every gate green."""
+        return 0 < self.questions == self.held and bool(self.gates) and all(self.gates.values())
 
     def open_breaches(self, target: str) -> list[Mapping[str, Any]]:
         """Those that stand, at `target`."""

@@ -25,7 +25,7 @@ VALUES: dict[str, Any] = {
         for name, owner in OWNERS.items()
     ],
     # A show of a minute has to see everything proven twice.
-    "config": {"isolation": {"every": "10s", "within": "50s", "sweep": "100s", "timeout": "9s", "qps": 300}},
+    "config": {"isolation": {"every": "10s", "within": "30s", "sweep": "60s", "timeout": "9s", "qps": 300}},
     "monitor": {"enabled": False},
     "timeScale": 0.1,
 }  # fmt: skip

@@ -35,6 +35,10 @@ def page(at: float, *, via: str = "push", resolved: bool = False, **labels: str)
         pytest.param(PROVEN, True, id="all held, all green"),
         pytest.param(Scene(True, (), 1.0, (), {"canary": True}, ()), False, id="nothing asked"),
         pytest.param(
+            Scene(True, (), 0.9, (Target("team-b", 40, 0, 0),), {"canary": True}, ()), False, id="not all asked"
+        ),
+        pytest.param(Scene(True, (), 1.0, (Target("team-b", 40, 0, 0),), {}, ()), False, id="no gate seen yet"),
+        pytest.param(
             Scene(True, (), 1.0, (Target("team-b", 39, 0, 1),), {"canary": True}, ()), False, id="one unproven"
         ),
         pytest.param(
@@ -71,15 +75,29 @@ async def test_what_never_comes_is_named_with_the_sentinels_own_reasons() -> Non
 
 def test_a_page_about_something_else_or_from_before_is_not_ours() -> None:
     one = story()
-    one.opened, one.closed = 1100.0, 1200.0
+    one.opened = 1100.0
     for other in (page(1090), page(1150, target="team-c"), page(1151, alertname="SentinelDown"), page(1160)):
         one.arrived(other)
-    one.arrived(page(1190, resolved=True))
-    one.arrived(page(1210, resolved=True))
 
-    assert one.page("push", resolved=False) == page(1160)
-    assert one.page("push", resolved=True) == page(1210, resolved=True)
-    assert one.page("webhook", resolved=False) is None
+    assert one.page("push") == page(1160)
+    assert one.page("webhook") is None
+
+
+def test_it_is_all_clear_when_the_last_word_on_every_path_is_that_it_ended() -> None:
+    one = story()
+    one.opened, one.closed = 1100.0, 1200.0
+    clear = []
+    for came in (
+        page(1150, path="push"),
+        page(1190, path="push", resolved=True),
+        page(1210, path="push", resolved=True),
+        page(1211, path="rule"),
+        page(1220, path="rule", resolved=True),
+    ):
+        one.arrived(came)
+        clear.append(one.all_clear("push"))
+
+    assert [found.at if found else None for found in clear] == [None, None, 1210, None, 1220]
 
 
 def test_lines_without_a_terminal_have_no_colour_codes_and_no_markup_of_others() -> None:
@@ -88,8 +106,9 @@ def test_lines_without_a_terminal_have_no_colour_codes_and_no_markup_of_others()
     told = story()
     told.tell = screen.tell
 
+    told.opened = 1002.0
     with screen.showing(told):
-        told.happened("hole opened: [bold]RoleBinding[/bold]", at=1003.5, since=1002.0)
+        told.happened("hole opened: [bold]RoleBinding[/bold]", at=1003.5, since="opening")
         screen.state(PROVEN)
         screen.page(page(1004, target="[red]x[/red]"))
     text = console.export_text()
