@@ -6,15 +6,25 @@ breaches at most, never denials.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from sentinel.core.question import METHODS, Question, at_cluster_scope, in_namespace
+from sentinel.core.question import (
+    CLUSTER,
+    METHODS,
+    READS,
+    Question,
+    at_cluster_scope,
+    in_namespace,
+)
 from sentinel.core.resources import (
     ABSENT_NAME,
+    ABSENT_NAMESPACE,
     DECOY,
     DECOY_CLOSED,
+    NAMESPACES,
     RESOURCES,
     SECRETS,
     Resource,
@@ -28,6 +38,9 @@ MOST_QUESTIONS = 150
 
 _LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _VERBS = tuple(METHODS)
+# The API server checks neither in a Role, and a tenant may write one; both become part of a path.
+_NAME = re.compile(r"(?!\.{1,2}\Z)[^\x00-\x20\x7f/%]{1,253}")
+_SUBRESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,9 +138,7 @@ class Suspects:
     review_only: tuple[Grant, ...] = ()
 
 
-def suspects(
-    grants: Iterable[Grant], identity: str, target: str, served: Iterable[Resource]
-) -> Suspects:
+def suspects(grants: Iterable[Grant], identity: str, target: str, served: Iterable[Resource]) -> Suspects:
     """The real questions that these grants in one namespace lead to."""
     found: dict[Question, None] = {}
     only = []
@@ -144,10 +155,11 @@ def suspects(
 def wide_suspects(grants: Iterable[Grant], identity: str, served: Iterable[Resource]) -> Suspects:
     """One question with target `*` for each cluster-wide rule: its gravest verb.
 
-    Grants that differ in the verb alone come from one rule; the gravest stands for it.
+    Grants that differ in the verb alone come from one rule; the gravest stands for it. The order is
+    ours: the API server's varies, and a list that looks new would be asked anew in every round.
     """
     rules: dict[tuple[str, str, str], list[Grant]] = {}
-    for grant in grants:
+    for grant in sorted(grants):
         rules.setdefault((grant.group, grant.resource, grant.name), []).append(grant)
     types = tuple(served)
     questions: dict[Question, None] = {}
@@ -156,7 +168,7 @@ def wide_suspects(grants: Iterable[Grant], identity: str, served: Iterable[Resou
         asked = [q for grant in sorted(members, key=_gravity) for q in _wide(grant, identity, types)]
         questions.update(dict.fromkeys(asked[:1]))
         only += [] if asked else [min(members, key=_gravity)]
-    return Suspects(tuple(questions), tuple(sorted(only)))
+    return Suspects(tuple(questions)[:MOST_QUESTIONS], tuple(sorted(only)))
 
 
 def covers(grants: frozenset[Grant], question: Question) -> bool:
@@ -180,33 +192,48 @@ def _gravity(grant: Grant) -> tuple[int, Grant]:
 
 
 def _wide(grant: Grant, identity: str, types: tuple[Resource, ...]) -> Iterator[Question]:
-    verbs = ("list",) if grant.verb == "*" else (grant.verb,)
-    if grant.name or verbs[0] not in METHODS:
+    if grant.name:
+        yield from _wide_named(grant, identity, types)
+        return
+    verb = "list" if grant.verb == "*" else grant.verb
+    if verb not in METHODS:
         return
     for resource in _types(grant, types):
-        yield at_cluster_scope(identity, verbs[0], resource)
+        yield at_cluster_scope(identity, verb, resource)
 
 
-def _questions(
-    grant: Grant, identity: str, target: str, types: tuple[Resource, ...]
-) -> Iterator[Question]:
-    plural, _, subresource = grant.resource.partition("/")
+def _wide_named(grant: Grant, identity: str, types: tuple[Resource, ...]) -> Iterator[Question]:
+    if grant.verb not in ("get", "*") or _NAME.fullmatch(grant.name) is None:
+        return
+    for resource in _types(grant, types):
+        # A Namespace is asked for in itself, where our own door may be what lets us in.
+        if resource != NAMESPACES:
+            where = ABSENT_NAMESPACE if resource.namespaced else None
+            yield Question(identity, "get", resource, where, CLUSTER, grant.name)
+
+
+def _questions(grant: Grant, identity: str, target: str, types: tuple[Resource, ...]) -> Iterator[Question]:
+    plural, slash, subresource = grant.resource.partition("/")
     if subresource in _LONG_RUNNING or subresource == "token":
+        return
+    if (grant.name and not _NAME.fullmatch(grant.name)) or (slash and not _SUBRESOURCE.fullmatch(subresource)):
         return
     bare = Grant(grant.verb, grant.group, plural, grant.name)
     for verb, resource in product(_verbs(grant), _types(bare, types)):
         # Only a get names its object; a named list or write would be another question.
         if (grant.name and verb != "get") or (subresource and verb in ("create", "list", "watch")):
             continue
+        # A Namespace is authorised in itself: by name our own door there may be what lets us in, and
+        # a write to an absent one would be another question.
+        if resource == NAMESPACES and (grant.name or verb not in (*READS, "create")):
+            continue
         yield _question(identity, verb, resource, target, grant.name, subresource)
 
 
-def _question(
-    identity: str, verb: str, resource: Resource, target: str, name: str, subresource: str
-) -> Question:
+def _question(identity: str, verb: str, resource: Resource, target: str, name: str, subresource: str) -> Question:
     planned = in_namespace(identity, verb, resource, target)
     named = name or (ABSENT_NAME if subresource or verb not in ("get",) else planned.name)
-    named = "" if verb in ("list", "watch") else named
+    named = "" if verb in ("list", "watch", "create") else named
     where = target if resource.namespaced else None
     return Question(identity, verb, resource, where, target, named, subresource)
 
