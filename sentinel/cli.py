@@ -47,21 +47,23 @@ class Output(StrEnum):
     JSON = "json"
 
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="SENTINEL_CONFIG", help="The configuration file.")
-]
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="SENTINEL_CONFIG", help="The configuration file.")]
 AsWhat = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
+    if wanted:
+        typer.echo(f"sentinel {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
-    ] = False,  # noqa: FBT002  # typer reads the default
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,  # typer reads the default
 ) -> None:
-    if version:
-        typer.echo(f"sentinel {__version__}")
-        raise typer.Exit
+    """Every command has its own help."""
 
 
 @app.command()
@@ -79,7 +81,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 def check(
     config: Config = DEFAULT_CONFIG,
     output: AsWhat = Output.TEXT,
-    questions: Annotated[bool, typer.Option(help="Print every question.")] = False,  # noqa: FBT002
+    questions: Annotated[bool, typer.Option(help="Print every question.")] = False,
 ) -> None:
     """Validate the configuration and print the plan, without touching the network."""
     from sentinel.reports import forecast
@@ -128,9 +130,7 @@ def once(
     settings = _load(config)
     logs.configure("error", "console")
     seen = _asyncio(ask_everything(settings, os.environ, name))
-    typer.echo(
-        json.dumps(seen.as_json(), indent=2) if output is Output.JSON else outcome.text(seen), nl=False
-    )
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else outcome.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 

@@ -134,7 +134,7 @@ class Daemon:
             settings = load(self.path, self.environ)
         except (ConfigError, OSError) as error:
             self.metrics.reload_ok.set(0)
-            _log.error("config.refused", path=str(self.path), problems=str(error).splitlines())  # noqa: TRY400
+            _log.error("config.refused", path=str(self.path), problems=str(error).splitlines())
             return False
         self.settings, self._hash = settings, now
         self.metrics.config_hash.set(now)
@@ -210,5 +210,3 @@ def sender_of(settings: Settings) -> Sender:
         ),
         shadow=settings.paging.mode == "shadow",
     )
-
-

@@ -1,7 +1,7 @@
 """The contracts between the rooms. The engine knows these and never a kind by name.
 
-    Probe --connect--> Vantage: open -> suspect -> ask* -> close      one round, one connection
-    Record --put--> Sink*                                             must not block
+Probe --connect--> Vantage: open -> suspect -> ask* -> close      one round, one connection
+Record --put--> Sink*                                             must not block
 """
 
 from collections.abc import Collection, Mapping

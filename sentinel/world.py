@@ -21,8 +21,8 @@ from sentinel.errors import ClientError, ConfigError, OwnFault, Problem
 from sentinel.probes import kube_review
 from sentinel.probes.identity import Identity
 from sentinel.probes.kube_read import KubeRead
-from sentinel.settings import Settings, TokenFile
 from sentinel.settings import Identity as IdentitySettings
+from sentinel.settings import Settings, TokenFile
 
 _RETRY_SECONDS = 10.0
 _MASTERS = "system:masters"
@@ -139,9 +139,7 @@ class World:
         expected = self.settings.expected_user("self")
         if _MASTERS in answer.groups or answer.user != expected:
             hint = "use a kubeconfig with that account's token"
-            raise ConfigError(
-                [Problem(path, 0, "kubernetes.kubeconfig", answer.user, expected, hint)]
-            )
+            raise ConfigError([Problem(path, 0, "kubernetes.kubeconfig", answer.user, expected, hint)])
 
     async def _request(self, who: IdentitySettings, found: Endpoint) -> None:
         held = self._held(who.name)

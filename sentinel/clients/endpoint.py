@@ -4,7 +4,6 @@ A pod needs three files and two variables; the library that reads kubeconfigs co
 imported only by those who have one.
 """
 
-import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,4 +64,4 @@ def service_account_dir(environ: Mapping[str, str]) -> Path:
 
 def usual_kubeconfig(environ: Mapping[str, str]) -> str:
     """The kubeconfig that kubectl would take."""
-    return environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    return environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())

@@ -54,7 +54,7 @@ class _Connector(aiohttp.TCPConnector):
 
     opened = 0
 
-    async def _create_connection(
+    async def _create_connection(  # aiohttp's own signature
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
         made = await super()._create_connection(req, traces, timeout)
@@ -200,4 +200,3 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
 _CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
 _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)
-

@@ -32,9 +32,7 @@ class Kubeconfig:
             await config.load_kube_config(
                 config_file=self._path, context=self._context, client_configuration=self._settings
             )
-            endpoint = Endpoint(
-                str(self._settings.host), self._own, tls=self._tls(), refresh=self.refresh
-            )
+            endpoint = Endpoint(str(self._settings.host), self._own, tls=self._tls(), refresh=self.refresh)
         except (ConfigException, OSError, ValueError, KeyError, ssl.SSLError) as error:
             raise OwnFault(f"kubeconfig {self._path}: {type(error).__name__}: {error}") from error
         await self.refresh()

@@ -24,9 +24,7 @@ class Rotation:
     slot: int = -1
 
 
-def turn(
-    rotation: Rotation, batches: Sequence[Batch], slot: int, slots: int
-) -> tuple[Batch, Rotation]:
+def turn(rotation: Rotation, batches: Sequence[Batch], slot: int, slots: int) -> tuple[Batch, Rotation]:
     """The questions whose turn it is in this slot; all come round within `slots` slots."""
     due = quota_between(rotation.slot, slot, len(batches), slots)
     picked = (batches[(rotation.next + step) % len(batches)] for step in range(due))

@@ -85,7 +85,7 @@ class Beliefs:
 
     def breach_since(self) -> dict[Series, float]:
         """First evidence per series with an open breach, 0 per series proven shut."""
-        found = {series: 0.0 for series in self._shut()}
+        found = dict.fromkeys(self._shut(), 0.0)
         for question, standing in self.standings.items():
             if standing.breach is None or question in self.subsumed:
                 continue
@@ -96,7 +96,7 @@ class Beliefs:
 
     def _shut(self) -> Iterable[Series]:
         """Series with every known question held twice, and a trip-wire clean twice."""
-        members: dict[Series, bool] = {series: True for series in self._known_series()}
+        members: dict[Series, bool] = dict.fromkeys(self._known_series(), True)
         for question in (*self.plan.questions, *self.standings):
             held = self.standings.get(question, _NEW).streak >= PROOFS_TO_CLOSE
             series = series_of(question)

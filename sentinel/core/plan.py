@@ -192,7 +192,7 @@ def _tier2(scope: Scope, tier1: Batch) -> Iterator[Question]:
 
 
 def _anonymous(scope: Scope) -> Iterator[Question]:
-    """This daemon's part of what is asked without a token: whole targets, dealt out by hash.
+    """Our part of what is asked without a token: whole targets, dealt out by hash.
 
     What the answer is does not depend on who asks, so one daemon's question serves all.
     """

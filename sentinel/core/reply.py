@@ -117,9 +117,7 @@ def _forbidden(question: Question, reply: Reply, caller: Caller) -> Observation:
     return _denied(question, reply, caller, match)
 
 
-def _denied(
-    question: Question, reply: Reply, caller: Caller, match: re.Match[str]
-) -> Observation:
+def _denied(question: Question, reply: Reply, caller: Caller, match: re.Match[str]) -> Observation:
     if match["user"] != caller.user:
         user = clean(match["user"])
         return _observe(reply, Answer.BROKEN, "a 403 about another user", user=user)
@@ -184,9 +182,7 @@ def _observe(
     user: str = "",
 ) -> Observation:
     code = reply.status or None
-    return Observation(
-        answer, reply.at, reply.took, code, detail, reply.nonce, admission, latent, user
-    )
+    return Observation(answer, reply.at, reply.took, code, detail, reply.nonce, admission, latent, user)
 
 
 def clean(text: str, limit: int = 200) -> str:

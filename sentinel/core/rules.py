@@ -232,7 +232,7 @@ def _questions(grant: Grant, identity: str, target: str, types: tuple[Resource, 
 
 def _question(identity: str, verb: str, resource: Resource, target: str, name: str, subresource: str) -> Question:
     planned = in_namespace(identity, verb, resource, target)
-    named = name or (ABSENT_NAME if subresource or verb not in ("get",) else planned.name)
+    named = name or (ABSENT_NAME if subresource or verb != "get" else planned.name)
     named = "" if verb in ("list", "watch", "create") else named
     where = target if resource.namespaced else None
     return Question(identity, verb, resource, where, target, named, subresource)

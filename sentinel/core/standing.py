@@ -18,6 +18,10 @@ PROOFS_TO_CLOSE = 2
 """Consecutive rounds that must be held before a breach ends."""
 
 
+UNPROVEN = Verdict(State.INCONCLUSIVE, Reason.UNPROVEN)
+"""Of a question that was never asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """An open hole, or one that was closed: its evidence. Times are wall seconds."""
@@ -36,7 +40,7 @@ class Breach:
 class Standing:
     """What we believe of one question. Times are wall seconds, rounds are counted from 1."""
 
-    verdict: Verdict = Verdict(State.INCONCLUSIVE, Reason.UNPROVEN)
+    verdict: Verdict = UNPROVEN
     since: float | None = None
     last_asked: float | None = None
     last_proven: float | None = None  # last held

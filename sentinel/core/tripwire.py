@@ -1,4 +1,4 @@
-"""What the rules reviews of one target have said so far: is the wire live, and is it touched?
+"""The trip-wire of one target: what its rules reviews have said so far.
 
 A single review may fail for many reasons, and a denial is proven by the other gates all the same;
 so the gate turns red only when three in a row failed. Before the first good one it is red.

@@ -56,9 +56,7 @@ class Book:
     def agenda(self, slot: int, now: float) -> Agenda:
         """What the round of this slot asks; takes the tiers' turns."""
         self._forget(now)
-        second, next2 = agenda.turn(
-            self.rotations[0], self.plan.tier2, slot, self.plan.slots(2)
-        )
+        second, next2 = agenda.turn(self.rotations[0], self.plan.tier2, slot, self.plan.slots(2))
         third, next3 = agenda.turn(self.rotations[1], self.plan.tier3, slot, self.plan.slots(3))
         self.rotations = (next2, next3)
         return agenda.make(self.plan, self.standings, self._suspected(now), (second, third))
@@ -87,9 +85,7 @@ class Book:
         wide = at_cluster_scope(question.identity, question.verb, question.resource)
         return self.standings.get(wide, _NEW).breach is not None
 
-    def breached(
-        self, question: Question, seen: Observation, second: Confirmation, round_: int
-    ) -> Record:
+    def breached(self, question: Question, seen: Observation, second: Confirmation, round_: int) -> Record:
         """Judge what was served, at once; the second look may only say who was asking."""
         found = verdict.judge(
             seen.answer,
@@ -100,22 +96,16 @@ class Book:
         )
         return self._take(question, seen, found, round_, cause=second.cause)
 
-    def judged(
-        self, question: Question, seen: Observation, bracket: Bracket, round_: int
-    ) -> Record:
+    def judged(self, question: Question, seen: Observation, bracket: Bracket, round_: int) -> Record:
         """Judge anything else, when the closing controls are in."""
-        return self._take(
-            question, seen, verdict.judge(seen.answer, Expect.DENIED, bracket), round_
-        )
+        return self._take(question, seen, verdict.judge(seen.answer, Expect.DENIED, bracket), round_)
 
     def unasked(self, question: Question, reason: Reason, now: float, round_: int) -> Record:
         """Note that a question was due and could not be asked."""
         seen = Observation(Answer.UNASKED, now, detail=reason.value)
         return self._take(question, seen, Verdict(State.INCONCLUSIVE, reason), round_, asked=False)
 
-    def bracket(
-        self, question: Question, before: Mapping[str, Lights], after: Mapping[str, Lights]
-    ) -> Bracket:
+    def bracket(self, question: Question, before: Mapping[str, Lights], after: Mapping[str, Lights]) -> Bracket:
         """The gates around a question, as reasons."""
         anonymous = question.identity in self.plan.scope.anonymous
         gates = BEFORE_ANONYMOUS if anonymous else BEFORE
@@ -190,9 +180,7 @@ class Book:
         self.suspicions = {k: found for k, found in self.suspicions.items() if k in keys}
         suspected = {q for found in self.suspicions.values() for q in found.questions}
         self.doubts = {q: denials for q, denials in self.doubts.items() if q in suspected}
-        self.gates = {
-            key: row for key, row in self.gates.items() if not key[2] or (key[1], key[2]) in keys
-        }
+        self.gates = {key: row for key, row in self.gates.items() if not key[2] or (key[1], key[2]) in keys}
 
     def _take(
         self,
@@ -248,8 +236,7 @@ class Book:
         return [
             question
             for question, denials in self.doubts.items()
-            if denials < standing.PROOFS_TO_CLOSE
-            or (self.standings[question].last_asked or 0.0) <= rest
+            if denials < standing.PROOFS_TO_CLOSE or (self.standings[question].last_asked or 0.0) <= rest
         ]
 
     def _wide_grants(self, identity: str) -> frozenset[Grant]:

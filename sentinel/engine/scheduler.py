@@ -62,7 +62,7 @@ class Scheduler:
     async def _round(self, number: int) -> None:
         try:
             await self.round_(number)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # Our bug: one round is lost, and seen; the next one is tried all the same.
             _log.exception("round.failed", round=number)
             self.failed()

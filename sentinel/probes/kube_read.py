@@ -133,9 +133,7 @@ class KubeVantage:
         if bearer is None and question.identity not in self._callers:
             return Observation(Answer.UNASKED, self._probe.clock.wall(), detail="no token")
         body = b"{}" if question.method in ("POST", "PUT", "PATCH") else None
-        reply = await self._connection.ask(
-            Request(question.method, question.path, bearer, body=body)
-        )
+        reply = await self._connection.ask(Request(question.method, question.path, bearer, body=body))
         caller = self._callers.get(question.identity, Caller("", ""))
         return classify(question, reply, caller)
 
@@ -264,14 +262,10 @@ class KubeVantage:
         self._probe.door_read[key] = now
         return _GREEN
 
-    async def _suspect_wide(
-        self, who: Identity, absent: Review, wide: frozenset[Grant]
-    ) -> Suspicion:
+    async def _suspect_wide(self, who: Identity, absent: Review, wide: frozenset[Grant]) -> Suspicion:
         found = rules.wide_suspects(wide, who.name, await self._types_for(wide))
         questions, only = found.questions, found.review_only
-        return Suspicion(
-            who.name, CLUSTER, questions, only, not wide, absent.incomplete, grants=wide
-        )
+        return Suspicion(who.name, CLUSTER, questions, only, not wide, absent.incomplete, grants=wide)
 
     async def _suspect(self, who: Identity, target: str, wide: frozenset[Grant]) -> Suspicion:
         bearer = self._tokens[who.name].text
@@ -282,9 +276,7 @@ class KubeVantage:
         wire = tripwire.reviewed(self._wire(who, target), target, found, beyond)
         self._probe.wires[who.name, target] = wire
         asked = rules.suspects(beyond, who.name, target, await self._types_for(beyond))
-        return Suspicion(
-            who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete
-        )
+        return Suspicion(who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete)
 
     def _unreviewed(self, who: Identity, target: str, why: str) -> Suspicion:
         wire = tripwire.failed(self._wire(who, target), why)
@@ -302,9 +294,7 @@ class KubeVantage:
         if not any(grant.group == "*" for grant in strange) and named <= types.keys():
             return types.values()
         roots = await kube_review.group_roots(self._connection, self._any_bearer())
-        found = roots and await kube_review.served_types(
-            self._connection, self._any_bearer(), roots
-        )
+        found = roots and await kube_review.served_types(self._connection, self._any_bearer(), roots)
         if found:
             self._probe.types = {**found, **types}
         return (self._probe.types or {}).values()

@@ -70,9 +70,7 @@ async def cause(connection: Connection, token: str, question: Question) -> str:
     return clean(str(status.get("reason", "")), 400)
 
 
-async def served_types(
-    connection: Connection, token: str | None, roots: frozenset[str]
-) -> dict[str, Resource] | None:
+async def served_types(connection: Connection, token: str | None, roots: frozenset[str]) -> dict[str, Resource] | None:
     """The types served under these roots, by label; None when a list could not be read."""
     found: dict[str, Resource] = {}
     for root in sorted(roots):
@@ -107,9 +105,7 @@ def said(reply: Reply) -> str:
     return reply.detail or str(reply.status)
 
 
-async def _post(
-    connection: Connection, path: str, token: str, body: Mapping[str, object], keep: int
-) -> Reply:
+async def _post(connection: Connection, path: str, token: str, body: Mapping[str, object], keep: int) -> Reply:
     data = json.dumps(body).encode()
     return await connection.ask(Request("POST", path, token, JSON, data, keep))
 

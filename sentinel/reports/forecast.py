@@ -77,8 +77,7 @@ def text(seen: Forecast) -> str:
         f"cluster-wide      {seen.requests_per_second:.1f} requests/s of {seen.qps:g} allowed",
         f"audit log         {seen.audit_gb_per_day:.1f} GB and {seen.audit_events_per_day:,} events a day",
         f"hole to page      {_duration(seen.page_seconds)} at worst, {_duration(seen.promise_seconds)} promised",
-        f"found by sweep    {_duration(seen.page_seconds_sweep_only)} at worst"
-        " (grants that no rules review lists)",
+        f"found by sweep    {_duration(seen.page_seconds_sweep_only)} at worst (grants that no rules review lists)",
     ]
     return "\n".join([*lines, *_advice(seen)]) + "\n"
 

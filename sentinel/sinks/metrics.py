@@ -29,8 +29,7 @@ SKIPS = ("late", "round-failed", *(reason.value for reason in Reason))
 REASONS = tuple(
     reason
     for reason in Reason
-    if reason
-    not in (Reason.UNPROVEN, Reason.DENIED, Reason.SERVED, Reason.ADMISSION, Reason.REFUSED)
+    if reason not in (Reason.UNPROVEN, Reason.DENIED, Reason.SERVED, Reason.ADMISSION, Reason.REFUSED)
     and reason is not Reason.FAILED
 )
 """Reasons that a question about the API can be inconclusive for."""
@@ -198,12 +197,8 @@ class Metrics:
         self.denials = self._counter("denials", "Denials that were proven.", *who, "code")
         self.verdicts = self._counter("verdicts", "Verdicts.", "check", "verdict")
         self.breaches = self._counter("breaches", "New breaches.", "check")
-        self.skipped = self._counter(
-            "attempts_skipped", "What was due and not asked.", "check", "reason"
-        )
-        self.duration = self._histogram(
-            "probe_duration_seconds", "From question to reply.", _SECONDS, "check"
-        )
+        self.skipped = self._counter("attempts_skipped", "What was due and not asked.", "check", "reason")
+        self.duration = self._histogram("probe_duration_seconds", "From question to reply.", _SECONDS, "check")
 
     def _describe_beliefs(self) -> None:
         self.breach_since = self._gauge(
@@ -211,15 +206,9 @@ class Metrics:
             "First evidence of the breach that stands; 0 once proven shut.",
             *("check", "identity", "target"),
         )
-        self.inconclusive = self._gauge(
-            "inconclusive", "1 where something cannot be proven.", "target", "reason"
-        )
-        self.gate_up = self._gauge(
-            "gate_up", "1 while the control is green.", "gate", "identity"
-        )
-        self.coverage = self._gauge(
-            "coverage_ratio", "Share of questions proven within two periods of their tier."
-        )
+        self.inconclusive = self._gauge("inconclusive", "1 where something cannot be proven.", "target", "reason")
+        self.gate_up = self._gauge("gate_up", "1 while the control is green.", "gate", "identity")
+        self.coverage = self._gauge("coverage_ratio", "Share of questions proven within two periods of their tier.")
         self.oldest_proof = self._gauge(
             "oldest_proof_timestamp_seconds",
             "The oldest last proof among the questions of tiers 1 and 2.",
@@ -227,39 +216,21 @@ class Metrics:
         )
         self.round_at = self._gauge("round_timestamp_seconds", "End of the last finished round.")
         self.period = self._gauge("period_seconds", "Period of a tier, stretched.", "tier")
-        self.latent = self._gauge(
-            "latent_grant", "1 where a role that does not exist is bound to us.", "target"
-        )
-        self.review_only = self._gauge(
-            "review_only", "1 where a review lists what cannot be asked for real.", "target"
-        )
-        self.incomplete = self._gauge(
-            "tripwire_incomplete", "1 where an authorizer does not list its rules.", "target"
-        )
-        self.wrong_identity = self._gauge(
-            "wrong_identity", "1 while whoami names somebody else.", "identity"
-        )
+        self.latent = self._gauge("latent_grant", "1 where a role that does not exist is bound to us.", "target")
+        self.review_only = self._gauge("review_only", "1 where a review lists what cannot be asked for real.", "target")
+        self.incomplete = self._gauge("tripwire_incomplete", "1 where an authorizer does not list its rules.", "target")
+        self.wrong_identity = self._gauge("wrong_identity", "1 while whoami names somebody else.", "identity")
 
     def _describe_ourselves(self) -> None:
-        self.token_expiry = self._gauge(
-            "token_expiry_timestamp_seconds", "End of the identity's token.", "identity"
-        )
+        self.token_expiry = self._gauge("token_expiry_timestamp_seconds", "End of the identity's token.", "identity")
         self.config_hash = self._gauge("config_hash", "Adler-32 of the configuration file.")
-        self.reload_ok = self._gauge(
-            "config_last_reload_successful", "1 while the file as it stands is in use."
-        )
+        self.reload_ok = self._gauge("config_last_reload_successful", "1 while the file as it stands is in use.")
         self.build_info = self._gauge("build_info", "1, by version.", "version")
-        self.schedule_lag = self._histogram(
-            "schedule_lag_seconds", "How late rounds begin.", _LAG
-        )
+        self.schedule_lag = self._histogram("schedule_lag_seconds", "How late rounds begin.", _LAG)
         self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", _LAG)
         self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
-        self.journal_lost = self._counter(
-            "journal_lost", "Lines of the journal that could not be written."
-        )
-        self.page_delay = self._histogram(
-            "page_delay_seconds", "First evidence to accepted push.", _DELAY
-        )
+        self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
+        self.page_delay = self._histogram("page_delay_seconds", "First evidence to accepted push.", _DELAY)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sentinel_{name}", text, labels, registry=self.registry)
@@ -267,12 +238,8 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"sentinel_{name}", text, labels, registry=self.registry)
 
-    def _histogram(
-        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
-    ) -> Histogram:
-        return Histogram(
-            f"sentinel_{name}", text, labels, registry=self.registry, buckets=buckets
-        )
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"sentinel_{name}", text, labels, registry=self.registry, buckets=buckets)
 
 
 def _flag(gauge: Gauge, raised: Collection[str]) -> None:
