@@ -55,7 +55,7 @@ class _Connector(aiohttp.TCPConnector):
     opened = 0
 
     async def _create_connection(  # aiohttp's own signature
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109
     ) -> ResponseHandler:
         made = await super()._create_connection(req, traces, timeout)
         self.opened += 1
