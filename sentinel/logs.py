@@ -9,6 +9,7 @@ Values may come from outside, by whatever way, so it is done here for all of the
 that log by themselves (asyncio, aiohttp) are led through the same pipe.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -53,7 +54,7 @@ def configure(level: Level = "info", form: Format = "json", stream: TextIO | Non
     structlog.configure(
         processors=[_stamp, _tell_exception, _clean_event, _RENDERERS[form]],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -70,13 +71,14 @@ def clean(value: object) -> Any:
     return _clean(value, MOST_DEPTH)
 
 
-def clean_text(text: str) -> str:
-    """The same for text."""
+def clean_text(text: str, limit: int = MOST_TEXT) -> str:
+    """The same for text; `limit` in characters."""
     known = text[:_MOST_READ]
     if not (known.isascii() and known.isprintable()):
         known = "".join(map(_printable, _ANSI.sub("", known)))
     known = _TOKEN.sub(_redact, known)
-    return known if len(known) <= MOST_TEXT and len(text) <= _MOST_READ else known[: MOST_TEXT - 1] + "…"
+    whole = len(known) <= limit and len(text) <= _MOST_READ
+    return known if whole else known[: limit - 1] + "…"
 
 
 def _clean(value: object, depth: int) -> Any:
@@ -162,6 +164,21 @@ def _word(value: object) -> str:
 
 
 _RENDERERS: Mapping[str, Any] = {"json": _as_json, "console": _for_people}
+
+
+class _Lines:
+    """Where the lines go. A reader that is gone or a full disk must not end what we are here for."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def msg(self, line: str) -> None:
+        """Write it, as one piece."""
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(line + "\n")
+            self._out.flush()
+
+    debug = info = warning = error = critical = exception = msg
 
 
 class _Libraries(logging.Handler):

@@ -1,1 +1,1 @@
-"""SHOWS. Health, metrics, and the console on loopback."""
+"""SHOWS. Metrics and health for the cluster; the status page and its JSON for whoever is in the pod."""

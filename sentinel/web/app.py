@@ -1,147 +1,228 @@
-"""Two listeners: metrics and health for the cluster, the console for whoever is in the pod.
+"""What is served, and where.
 
-A scrape is rendered in a thread, so that it never stalls the loop that asks the questions.
+    web.listen    /metrics /healthz /readyz                     for the cluster
+    web.console   / /api/v1/status /api/v1/breaches /api/v1/records   on loopback only
+
+Anything that takes longer than a moment is made in one thread beside the loop, so that neither a
+scrape nor a look makes a question late.
 """
 
 import asyncio
+import contextlib
+import json
+import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, generate_latest
 
-from sentinel import __version__
-from sentinel.settings import Web
+from sentinel.clients.clock import Clock
+from sentinel.core.resources import CHECKS
+from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
+from sentinel.web.listener import application, listening
 
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
-    "Referrer-Policy": "no-referrer",
-}
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_MOST_RECORDS = 1_000
-_SWITCH_SECONDS = 0.0005
-"""How long a scrape's thread may hold the interpreter before the loop gets it back."""
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+RECORDS = 100
+"""Records given when no limit is named."""
+MOST_RECORDS = 1000
+SWITCH_SECONDS = 0.0005
+"""While the thread works, the loop gets the interpreter back after this; by default after 5 ms."""
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LOOPBACK = re.compile(r"(?i)(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+_TARGET = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What is shown: where it comes from."""
+class Served:
+    """Where it is really served; the ports, where 0 was asked for."""
 
-    registry: CollectorRegistry
-    progress: Callable[[], tuple[bool, str]]
-    ready: Callable[[], tuple[str, ...]]
-    history: History
-    always_200: bool = False
+    listen: Address
+    console: Address
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def serve(
-    settings: Web,
+    where: Web,
     *,
     registry: CollectorRegistry,
     progress: Callable[[], tuple[bool, str]],
     ready: Callable[[], tuple[str, ...]],
     history: History,
-) -> AsyncIterator[None]:
-    """Serve both while the block runs. Raises OSError when an address is taken."""
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    shown = Shown(registry, progress, ready, history, settings.readyz_always_200)
-    runners = []
+    clock: Clock | None = None,
+) -> AsyncIterator[Served]:
+    """Serve until the block ends.
+
+    `progress` says whether the scheduler goes on, and how it knows; `ready` says why we are not.
+    Raises OwnFault when one of the addresses cannot be had.
+    """
+    with Beside() as beside:
+        health = Health(registry, progress, ready, beside, always_200=where.readyz_always_200)
+        console = Console(history, clock or Clock(), beside)
+        async with (
+            listening(health.app(), where.listen, "web.listen") as first,
+            listening(console.app(), where.console, "web.console") as second,
+        ):
+            yield Served(first, second)
+
+
+class Beside:
+    """One thread beside the loop, and short turns for it: see `SWITCH_SECONDS`."""
+
+    def __enter__(self) -> Self:
+        """Start it, with the first work."""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="web")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it when its work is done; what waits is left."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def start(self, make: Callable[[], T]) -> asyncio.Future[T]:
+        """Have something made."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, _politely, make)
+
+
+def _politely(make: Callable[[], T]) -> T:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        for application, address in ((public(shown), settings.listen), (console(shown), settings.console)):
-            runner = web.AppRunner(application, access_log=None, handle_signals=False)
-            runners.append(runner)
-            await _listen(runner, address)
-        yield
+        return make()
     finally:
-        for runner in runners:
-            await runner.cleanup()
+        sys.setswitchinterval(before)
 
 
-async def _listen(runner: web.AppRunner, address: Address) -> None:
-    await runner.setup()
-    await web.TCPSite(runner, address.host, address.port, shutdown_timeout=1.0).start()
+@dataclass
+class Health:
+    """What the cluster sees of us: numbers, and whether we work. Nothing of what we found."""
+
+    registry: CollectorRegistry
+    progress: Callable[[], tuple[bool, str]]
+    ready: Callable[[], tuple[str, ...]]
+    beside: Beside
+    always_200: bool
+    _rendering: asyncio.Future[bytes] | None = field(default=None, init=False)
+
+    def app(self) -> web.Application:
+        """Its routes."""
+        app = application()
+        app.router.add_get("/metrics", self.metrics)
+        app.router.add_get("/healthz", self.healthz)
+        app.router.add_get("/readyz", self.readyz)
+        return app
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """All metrics; however many scrape at once, they are rendered once."""
+        if self._rendering is None or self._rendering.done():
+            self._rendering = self.beside.start(lambda: generate_latest(self.registry))
+        body = await asyncio.shield(self._rendering)
+        return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """Whether it would help to start us anew. What we watch has no part in it."""
+        fine, detail = self.progress()
+        return web.Response(text=f"{'ok' if fine else 'stalled'}: {detail}\n", status=200 if fine else 503)
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """Whether we can prove anything now, and what keeps us from it."""
+        reasons = self.ready()
+        status = "not ready" if reasons else "ready"
+        code = 503 if reasons and not self.always_200 else 200
+        return web.json_response({"status": status, "reasons": list(reasons)}, status=code)
 
 
-def public(shown: Shown) -> web.Application:
-    """Metrics and health."""
+@dataclass(frozen=True)
+class Console:
+    """What we found, for whoever may forward a port of our pod."""
 
-    async def metrics(_: web.Request) -> web.Response:
-        body = await asyncio.to_thread(generate_latest, shown.registry)
-        return web.Response(body=body, headers={"Content-Type": _TEXT})
+    history: History
+    clock: Clock
+    beside: Beside
 
-    async def healthz(_: web.Request) -> web.Response:
-        fine, detail = shown.progress()
-        return web.json_response({"status": "ok" if fine else "stalled", "detail": detail}, status=200 if fine else 503)
+    def app(self) -> web.Application:
+        """Its routes."""
+        app = application(only_by_loopback_names)
+        app.router.add_get("/", self.page)
+        app.router.add_get("/api/v1/status", self.status)
+        app.router.add_get("/api/v1/breaches", self.breaches)
+        app.router.add_get("/api/v1/records", self.records)
+        return app
 
-    async def readyz(_: web.Request) -> web.Response:
-        reasons = shown.ready()
-        status = 200 if shown.always_200 or not reasons else 503
-        body = {"status": "not ready" if reasons else "ready", "reasons": list(reasons)}
-        return web.json_response(body, status=status)
+    async def page(self, request: web.Request) -> web.Response:
+        """The status page; with `?still=1` it does not refresh itself."""
+        snapshot, now = self.history.snapshot(), self.clock.wall()
+        still = "still" in request.query
 
-    application = web.Application(middlewares=[_guarded], client_max_size=1024)
-    application.add_routes(
-        [web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)]
-    )
-    return application
+        def make() -> tuple[str, str]:
+            from sentinel.web import pages  # noqa: PLC0415  # paid for by who looks
 
+            return pages.page(snapshot, now, still=still), pages.POLICY
 
-def console(shown: Shown) -> web.Application:
-    """What a tenant's neighbours must not read: on loopback only."""
+        text, policy = await self.beside.start(make)
+        headers = {"Content-Security-Policy": policy}
+        return web.Response(text=text, content_type="text/html", headers=headers)
 
-    async def status(_: web.Request) -> web.Response:
-        reasons = list(shown.ready())
-        whole = {"version": __version__, "ready": not reasons, "reasons": reasons, **shown.history.status()}
-        return web.json_response(whole)
+    async def status(self, _: web.Request) -> web.Response:
+        """What is believed of every question."""
+        return await self._json(self.history.snapshot().status)
 
-    async def breaches(_: web.Request) -> web.Response:
-        return web.json_response(shown.history.breaches())
+    async def breaches(self, _: web.Request) -> web.Response:
+        """Open breaches, and the last that ended."""
+        return await self._json(self.history.snapshot().breaches)
 
-    async def records(request: web.Request) -> web.Response:
-        text = request.query.get("limit", "100")
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MOST_RECORDS:
-            raise web.HTTPBadRequest(text=f"limit: found {text[:20]!r}, expected 1 to {_MOST_RECORDS}")
-        found = shown.history.records(request.query.get("check", ""), request.query.get("target", ""), int(text))
-        return web.json_response(found)
+    async def records(self, request: web.Request) -> web.Response:
+        """The last answers, for whoever wants to see how we know."""
+        check, target, limit = wanted(request.query)
+        snapshot = self.history.snapshot()
+        return await self._json(lambda: snapshot.records(check, target, limit))
 
-    async def page(_: web.Request) -> web.Response:
-        from sentinel.web import pages  # noqa: PLC0415  # who looks pays for it
-
-        return web.Response(text=pages.status(shown.history, shown.ready()), content_type="text/html")
-
-    application = web.Application(middlewares=[_guarded, _local], client_max_size=1024)
-    application.add_routes(
-        [
-            web.get("/", page),
-            web.get("/api/v1/status", status),
-            web.get("/api/v1/breaches", breaches),
-            web.get("/api/v1/records", records),
-        ]
-    )
-    return application
+    async def _json(self, make: Callable[[], Any]) -> web.Response:
+        body = await self.beside.start(lambda: json.dumps(make()))
+        return web.Response(text=body, content_type="application/json")
 
 
 @web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
-    response.headers.update(_HEADERS)
-    return response
+async def only_by_loopback_names(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a browser that was led here under another name (DNS rebinding).
+
+    A page of a stranger, whose name is made to point at 127.0.0.1, could read all of this otherwise.
+    """
+    hosts = request.headers.getall("Host", [])
+    if len(hosts) == 1 and _LOOPBACK.fullmatch(hosts[0]):
+        return await handler(request)
+    text = "The console is served under the names localhost, 127.0.0.1 and [::1] only.\n"
+    return web.Response(status=403, text=text)
 
 
-@web.middleware
-async def _local(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Against names that are made to point at loopback: the browser says what it asked for."""
-    host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if host not in _LOOPBACK:
-        raise web.HTTPForbidden(text="the console answers to localhost only")
-    return await handler(request)
+def wanted(query: Mapping[str, str]) -> tuple[str, str, int]:
+    """Check, target and limit; a 400 with a sentence for what makes no sense."""
+    if unknown := [name for name in query if name not in ("check", "target", "limit")]:
+        raise _wrong(f"{unknown[0]!r:.80} is no parameter, expected check, target or limit")
+    if len(query) != len(set(query)):
+        raise _wrong("each of check, target and limit can be given once")
+    check, target, limit = (query.get(name, "") for name in ("check", "target", "limit"))
+    if check and check not in CHECKS:
+        raise _wrong(f"check: {check!r:.80} is no check, expected one of {', '.join(CHECKS)}")
+    if target and not _TARGET.fullmatch(target):
+        raise _wrong(f"target: {target!r:.80} is no namespace, expected its name, or * for cluster scope")
+    return check, target, _limit(limit)
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return RECORDS
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= MOST_RECORDS:
+        raise _wrong(f"limit: {text!r:.80} is no count, expected 1 to {MOST_RECORDS}")
+    return int(text)
+
+
+def _wrong(sentence: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=json.dumps({"error": sentence}), content_type="application/json")

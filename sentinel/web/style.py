@@ -1,0 +1,65 @@
+"""The style sheet of the status page: two palettes, one column on a phone, nothing from elsewhere.
+
+Every pair of colours has a contrast of at least 4.5 to 1 (WCAG AA), in both palettes; and no colour
+says anything that is not said in words beside it.
+"""
+
+CSS = """
+:root { --bg: #fbfbfa; --card: #fff; --ink: #1c1e21; --faint: #5d646c; --line: #dcdfe3;
+  --bad: #b3211b; --bad-bg: #fdeceb; --warn: #8a4b00; --warn-bg: #fff3dd;
+  --ok: #14683a; --ok-bg: #e6f5ec; --calm: #2c5585; --calm-bg: #e8f0f9; }
+@media (prefers-color-scheme: dark) { :root { --bg: #15181b; --card: #1d2125; --ink: #e7e9eb;
+  --faint: #a3abb3; --line: #363c43; --bad: #ff9d96; --bad-bg: #45191a; --warn: #ffc46b;
+  --warn-bg: #3d2c0d; --ok: #7fdba2; --ok-bg: #12351f; --calm: #a4c8f3; --calm-bg: #1b2f47; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 76rem; padding: 1rem 1.25rem 3rem; background: var(--bg);
+  color: var(--ink); font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+code, pre { font: .92em/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  overflow-wrap: anywhere; }
+a { color: var(--calm); }
+h1 { margin: .25rem 0 1rem; padding: .9rem 1.1rem; border-radius: .5rem; border-left: .4rem solid;
+  font-size: 1.35rem; font-weight: 500; line-height: 1.35; }
+h1 .word { font-weight: 800; margin-right: .35rem; }
+h1.bad { background: var(--bad-bg); } h1.warn { background: var(--warn-bg); }
+h1.ok { background: var(--ok-bg); } h1.calm { background: var(--calm-bg); }
+h2 { margin: 2rem 0 .6rem; font-size: 1.1rem; }
+h3 { margin: 0 0 .7rem; font-size: 1.15rem; font-weight: 600; }
+.brand { margin: 0; color: var(--faint); } .brand b { color: var(--ink); }
+.bad { color: var(--bad); } .warn { color: var(--warn); } .ok { color: var(--ok); }
+.calm { color: var(--calm); } .faint { color: var(--faint); }
+.reasons { margin: 0 0 1rem; padding-left: 1.4rem; overflow-wrap: anywhere; }
+.figures { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem; margin: 0; }
+.figures dt, .facts dt, .label { color: var(--faint); font-size: .9rem; }
+.figures dd { margin: 0; font-size: 1.1rem; }
+.facts { margin: 0 0 .8rem; }
+.facts div { display: grid; grid-template-columns: 9rem 1fr; gap: .2rem 1rem; padding: .12rem 0; }
+.facts dd { margin: 0; overflow-wrap: anywhere; }
+.breach { margin: 0 0 1rem; padding: 1rem 1.2rem; background: var(--card); border-radius: .5rem;
+  border: 1px solid var(--bad); border-left: .4rem solid var(--bad); }
+.breach p { margin: .3rem 0; }
+pre { margin: .2rem 0 .5rem; padding: .7rem .9rem; background: var(--bg); white-space: pre-wrap;
+  border: 1px solid var(--line); border-radius: .35rem; }
+table { width: 100%; border-collapse: collapse; background: var(--card); }
+th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; font-weight: 400;
+  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+thead th { color: var(--faint); font-size: .9rem; white-space: nowrap; }
+tbody th { font-weight: 600; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; width: 6rem; }
+.targets thead th:nth-child(n+2):nth-child(-n+5) { text-align: right; }
+time { white-space: nowrap; } time small { color: var(--faint); margin-left: .25rem; }
+.targets + .facts { margin-top: .8rem; color: var(--faint); }
+footer { margin-top: 2.5rem; padding-top: .8rem; border-top: 1px solid var(--line);
+  color: var(--faint); font-size: .9rem; }
+footer p { margin: .2rem 0; }
+@media (max-width: 44rem) {
+  body { padding: .8rem .8rem 2rem; }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  table, tbody, tr, th, td { display: block; width: auto; }
+  tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  th, td, td.number { border: 0; padding: .1rem .7rem; width: auto; text-align: left; }
+  td[data-label] { display: grid; grid-template-columns: 8rem 1fr; gap: .8rem; }
+  td[data-label]::before { content: attr(data-label); color: var(--faint); font-size: .9rem; }
+  td:empty { display: none; }
+  .facts div { grid-template-columns: 1fr; gap: 0; padding: .25rem 0; }
+}
+"""

@@ -1,0 +1,86 @@
+"""How the page says things: times, spans, reasons and gates, for a person at night."""
+
+from datetime import UTC, datetime
+
+from sentinel.core.gates import Gate
+from sentinel.core.verdict import Reason
+from sentinel.web.html import Html, tag
+
+REASONS = {
+    Reason.TOKEN: "our token is missing, stale or not ours",
+    Reason.WHOAMI: "the API server did not say who we are",
+    Reason.READY: "the API server cannot be reached, is starting or is stopping",
+    Reason.TYPE: "the type asked about is not served by this cluster",
+    Reason.TRIPWIRE: "the review of our rules there fails",
+    Reason.CANARY: "what we may read was not granted: RBAC is not loaded, or our Role is gone",
+    Reason.DOOR: "the target's door is shut: its namespace is gone, or the Role sentinel-door in it",
+    Reason.DECOY: "the decoys were judged wrong: we might not see a breach",
+    Reason.IDENTITY: "the API server says that we are somebody else",
+    Reason.RECONNECT: "the connection changed in the middle of a round",
+    Reason.LIMITED: "the API server told us to ask less",
+    Reason.ABSENT: "nobody answers there",
+    Reason.SILENT: "no reply in time",
+    Reason.BROKEN: "the reply made no sense",
+    Reason.UNASKED: "we could not ask",
+    Reason.REVIEW_ONLY: "a review says granted, and it cannot be asked for real",
+    Reason.UNPROVEN: "not asked yet",
+    Reason.DENIED: "denied, with every gate green",
+    Reason.SERVED: "we were let in",
+    Reason.ADMISSION: "authorised, and stopped by admission only",
+    Reason.REFUSED: "denied, where it should have been served",
+    Reason.FAILED: "not served for too long",
+}
+
+GATES = {
+    Gate.TOKEN: "our token is fresh and ours",
+    Gate.WHOAMI: "the API server names us",
+    Gate.READY: "the API server is ready, on this very connection",
+    Gate.TYPE: "the types asked about are served",
+    Gate.CANARY: "what we may read is granted",
+    Gate.DECOY: "an open decoy is seen as open, a closed one as closed",
+    Gate.DOOR: "every target is there, and lets us through its door",
+    Gate.TRIPWIRE: "the review of our rules covers every target",
+}
+
+_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+def span(seconds: float) -> str:
+    """Two units at most: `4 s`, `12 min 5 s`, `3 d 4 h`. What is negative is nothing."""
+    left = round(max(0.0, seconds), 1 if seconds < 10 else 0)
+    if left < 60:
+        return f"{left:g} s"
+    words: list[str] = []
+    for size, name in _UNITS:
+        count, left = divmod(left, size)
+        if count or words:
+            words.append(f"{count:.0f} {name}" if count else "")
+        if len(words) == 2:
+            break
+    return " ".join(filter(None, words))
+
+
+def clock(at: float, now: float) -> str:
+    """The moment in UTC; with its date, unless that is today's."""
+    moment, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
+    form = "%H:%M:%S UTC" if moment.date() == today.date() else "%Y-%m-%d %H:%M:%S UTC"
+    return moment.strftime(form)
+
+
+def when(at: float | None, now: float, never: str = "never") -> Html:
+    """Both for people: how long ago, and the moment in UTC."""
+    if at is None:
+        return tag("span", never, cls="faint")
+    exact = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    ago = "now" if now - at < 1 else f"{span(float(int(now - at)))} ago"
+    return tag("time", ago, " ", tag("small", clock(at, now)), datetime=exact)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 question`, `2 questions`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """Rounded down: what is not all is never called 100 %."""
+    return f"{int(share * 1000) / 10:g} %" if share < 1 else "100 %"
