@@ -146,7 +146,12 @@ def demo(
     except ModuleNotFoundError as error:
         typer.echo(f"demo needs {error.name}: pip install 'tenant-sentinel[demo]'", err=True)
         raise typer.Exit(OWN_FAULT) from None
-    raise typer.Exit(_asyncio(show.demo(parse(seconds).total_seconds())))
+    try:
+        length = parse(seconds).total_seconds()
+    except ValueError:
+        typer.echo(f"--for: found {seconds!r}, expected a duration such as 60s", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+    raise typer.Exit(_asyncio(show.demo(length)))
 
 
 @config_app.command()

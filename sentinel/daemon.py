@@ -36,8 +36,8 @@ from sentinel.sinks.pager import Pager
 from sentinel.web import app as web
 from sentinel.world import World, plan_of
 
-FLUSH_SECONDS = 3.0
-"""For the last records when we are stopped; with the rest it stays under five seconds."""
+FLUSH_SECONDS = 1.5
+"""For the last records of the journal, and for the last pages: with the rest it stays under five."""
 _LOOK_SECONDS = 2.0
 """How often the configuration file is looked at: a ConfigMap arrives by exchange of a link."""
 _FIRST_ROUND_SECONDS = 10.0
