@@ -25,9 +25,8 @@ from sentinel.engine import scheduler, tasks
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
-from sentinel.errors import ConfigError
 from sentinel.kinds import Sink
-from sentinel.settings import Settings, config_hash, load
+from sentinel.settings import Settings, config_hash, examine
 from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
@@ -62,9 +61,8 @@ class Daemon:
         self.history = History(self.settings.tenant)
         self.log = LogSink()
         self.hup = asyncio.Event()
-        self._hash = config_hash(self.path)
-        self._checked = self._hash
-        self.metrics.config_hash.set(self._hash)
+        self._seen = self._mark()
+        self.metrics.config_hash.set(self._seen)
         self.metrics.reload_ok.set(1)
         lasting: tuple[Sink, ...] = (self.metrics, self.log, self.history)
         self._lasting = lasting
@@ -124,23 +122,28 @@ class Daemon:
                 return
 
     def _take_new_settings(self, *, forced: bool) -> bool:
-        """Validate first, swap whole; keep the old one when the new one is wrong, and say so."""
+        """Validate first, swap whole; keep the old one when the new one is wrong, and say so once."""
         self.hup.clear()
-        try:
-            now = config_hash(self.path)
-            if now == self._checked and not forced:
-                return False
-            self._checked = now
-            settings = load(self.path, self.environ)
-        except (ConfigError, OSError) as error:
-            self.metrics.reload_ok.set(0)
-            _log.error("config.refused", path=str(self.path), problems=str(error).splitlines())
+        if self._mark() == self._seen and not forced:
             return False
-        self.settings, self._hash = settings, now
-        self.metrics.config_hash.set(now)
+        self._seen = self._mark()
+        examined = examine(self.path, self.environ)
+        if examined.settings is None:
+            self.metrics.reload_ok.set(0)
+            _log.error("config.refused", path=str(self.path), problems=[str(one) for one in examined.problems])
+            return False
+        self.settings = examined.settings
+        self.metrics.config_hash.set(examined.hash)
         self.metrics.reload_ok.set(1)
-        _log.info("config.taken", path=str(self.path), hash=now)
+        _log.info("config.taken", path=str(self.path), hash=examined.hash)
         return True
+
+    def _mark(self) -> int:
+        """What tells one state of the file from another; 0 while it cannot be read."""
+        try:
+            return config_hash(self.path)
+        except OSError:
+            return 0
 
     def _scheduler(self, runner: RoundRunner) -> Scheduler:
         return Scheduler(
