@@ -7,7 +7,7 @@ the policy names the one style sheet by its hash.
 import base64
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ class View:
 def page(snapshot: Snapshot, now: float, *, still: bool = False) -> str:
     """The whole page. `still`: it does not refresh itself."""
     view = View(now, snapshot.status(), snapshot.breaches(), snapshot.turns())
-    top = headline(view)
+    tops = headlines(view)
     refresh = [] if still else [tag("meta", http_equiv="refresh", content=REFRESH_SECONDS)]
     head = tag(
         "head",
@@ -85,18 +85,24 @@ def page(snapshot: Snapshot, now: float, *, still: bool = False) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         *refresh,
-        tag("title", f"{top.word} · {view.status['tenant']} · sentinel"),
+        tag("title", f"{tops[0].word} · {view.status['tenant']} · sentinel"),
         style(CSS),
     )
     main = tag("main", _open(view), _targets(view), _gates(view), _turns(view), _ended(view))
-    return document("en", head, tag("body", _header(view, top), main, _footer(view, still=still)))
+    return document("en", head, tag("body", _header(view, tops), main, _footer(view, still=still)))
 
 
-def headline(view: View) -> Headline:
-    """What stands above all else."""
-    if view.open:
-        where = _listed(sorted({_place(row["target"]) for row in view.open}))
-        return Headline("bad", "BREACH", f"{view.status['tenant']} is let in where it must be denied: {where}.")
+def headlines(view: View) -> list[Headline]:
+    """What stands above all else: what is open, and how far we can see, unless that is all of it."""
+    if not view.open:
+        return [_sight(view)]
+    where = _listed(sorted({_place(row["target"]) for row in view.open}))
+    breach = Headline("bad", "BREACH", f"{view.status['tenant']} is let in where it must be denied: {where}.")
+    sight = _sight(view)
+    return [breach, sight] if sight.mood == "warn" else [breach]
+
+
+def _sight(view: View) -> Headline:
     report = view.status["round"]
     if report is None:
         return Headline("calm", "Starting", "No round has ended yet. Nothing is known.")
@@ -119,16 +125,22 @@ def _proven(view: View) -> Headline:
     return Headline("ok", "Held", f"{view.status['tenant']} is denied all that it must be denied: {every}.")
 
 
-def _header(view: View, top: Headline) -> Html:
+def _header(view: View, tops: Sequence[Headline]) -> Html:
     brand = tag("p", "tenant-sentinel ", tag("b", view.status["tenant"]), cls="brand")
     reasons = [tag("ul", [tag("li", reason) for reason in view.status["reasons"]], cls="reasons")]
+    first, *others = tops
     return tag(
         "header",
         brand,
-        tag("h1", tag("span", top.word, cls="word"), " ", top.text, cls=top.mood),
+        tag("h1", *_words(first), cls=f"top {first.mood}"),
+        [tag("p", *_words(other), cls=f"top {other.mood}") for other in others],
         reasons if view.status["reasons"] and view.status["round"] else [],
         _figures(view),
     )
+
+
+def _words(top: Headline) -> tuple[Html, str]:
+    return tag("span", top.word, cls="word"), f" {top.text}"
 
 
 def _figures(view: View) -> Html:
@@ -168,16 +180,16 @@ def _card(rows: list[Row], now: float) -> Html:
     """All that one identity is let in to at one target; the evidence of the first."""
     first = min(rows, key=lambda row: row["since"])
     last = max(row["last"] for row in rows)
-    questions = sorted({row["question"] for row in rows})
-    title = tag("h3", tag("code", _listed(questions)), " in ", tag("b", _place(first["target"])))
-    user = f"{first['identity']} ({first['user']})" if first["user"] else first["identity"]
+    questions = list(dict.fromkeys(row["question"] for row in sorted(rows, key=lambda row: row["since"])))
+    title = tag("h3", tag("b", _place(first["target"])), ", asked as ", tag("b", first["identity"]))
     code = f"HTTP {first['code']}" if first["code"] is not None else "no HTTP status"
     cause = next((row["cause"] for row in rows if row["cause"]), "")
     facts: list[tuple[str, Any]] = [
+        ("Let in to", tag("code", _listed(questions))),
         ("Open since", when(first["since"], now)),
         ("Window", _window(first, now)),
         ("Last evidence", when(last, now)),
-        ("Who", tag("code", user)),
+        ("User", tag("code", first["user"]) if first["user"] else "not known"),
         ("Cause", tag("code", cause) if cause else tag("span", "the API server did not say", cls="faint")),
         ("Evidence", [f"{code}, {REASONS[Reason(first['reason'])]}; Audit-Id ", tag("code", first["audit_id"] or "-")]),
         ("Check", ", ".join(sorted({row["check"] for row in rows}))),
@@ -207,38 +219,84 @@ def _targets(view: View) -> Html:
     by_target: dict[str, list[Row]] = defaultdict(list)
     for row in view.standings:
         by_target[row["target"]].append(row)
-    lines = sorted((_target(name, rows, view.now) for name, rows in by_target.items()), key=lambda line: line[0])
+    lines = sorted((_Line.of(name, rows) for name, rows in by_target.items()), key=lambda line: line.order)
     if not lines:
         return _section("Targets", tag("p", "Nothing was asked yet.", cls="faint"))
-    heads = ("Target", "Held", "Breached", "Inconclusive", "Not asked yet", "Oldest proof", "Why not proven")
-    shown = {Reason(row["reason"]) for row in view.standings if row["verdict"] == "inconclusive"}
-    meanings = [(reason.value, REASONS[reason]) for reason in Reason if reason in shown - {Reason.UNPROVEN}]
-    legend = [_facts(meanings)] if meanings else []
-    return _section("Targets", _table(heads, [line for _, line in lines], "targets"), *legend)
+    # A column in which nothing stands says nothing.
+    columns = [column for column in _COLUMNS if column.always or any(map(column.value, lines))]
+    heads = [tag("th", "Target", scope="col")]
+    heads += [tag("th", column.name, scope="col", cls="number" if column.mood else None) for column in columns]
+    rows = [tag("tr", tag("th", _place(line.name), scope="row"), _cells(line, columns, view.now)) for line in lines]
+    shown = {reason for line in lines for reason in line.why}
+    meanings = [(reason.value, REASONS[reason]) for reason in Reason if reason in shown]
+    return _section("Targets", _table(heads, rows, "targets"), *([_facts(meanings)] if meanings else []))
 
 
-def _target(name: str, rows: list[Row], now: float) -> tuple[tuple[int, int, str], Html]:
-    """One line, and what it is sorted by: trouble first."""
-    unasked = sum(row["reason"] == Reason.UNPROVEN for row in rows)
-    verdicts = Counter(row["verdict"] for row in rows)
-    held, breached, blind = verdicts["held"], verdicts["breached"], verdicts["inconclusive"] - unasked
-    proofs = [row["last_proven"] for row in rows if row["verdict"] != "breached" and row["last_proven"]]
-    why = Counter(row["reason"] for row in rows if row["verdict"] == "inconclusive")
-    del why[Reason.UNPROVEN]
-    cells = (
-        tag("th", _place(name), scope="row"),
-        _number(held, "ok", "Held"),
-        _number(breached, "bad", "Breached"),
-        _number(blind, "warn", "Inconclusive"),
-        _number(unasked, "calm", "Not asked yet"),
-        tag("td", when(min(proofs, default=None), now), data_label="Oldest proof"),
-        tag("td", _listed([f"{reason} ×{times}" for reason, times in why.most_common()]), data_label="Why not proven"),
-    )
-    return (-breached, -blind, name), tag("tr", cells)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How the questions of one target stand."""
+
+    name: str
+    held: int
+    breached: int
+    blind: int
+    unasked: int
+    oldest: float | None
+    why: Counter[str]
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[Row]) -> "_Line":
+        """Count them."""
+        verdicts: Counter[str] = Counter()
+        why: Counter[str] = Counter()
+        proofs = []
+        for row in rows:
+            verdicts[row["verdict"]] += 1
+            if row["verdict"] == "inconclusive":
+                why[row["reason"]] += 1
+            if row["verdict"] != "breached" and row["last_proven"] is not None:
+                proofs.append(row["last_proven"])
+        unasked = why.pop(Reason.UNPROVEN, 0)
+        blind = verdicts["inconclusive"] - unasked
+        return cls(name, verdicts["held"], verdicts["breached"], blind, unasked, min(proofs, default=None), why)
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """Trouble first."""
+        return -self.breached, -self.blind, self.name
+
+    @property
+    def reasons(self) -> str:
+        """In words, the most frequent first."""
+        return _listed([f"{reason} ×{times}" for reason, times in self.why.most_common()])
 
 
-def _number(value: int, mood: str, label: str) -> Html:
-    return tag("td", value, cls=f"number {mood}" if value else "number faint", data_label=label)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    value: Callable[[_Line], Any]
+    mood: str = ""
+    always: bool = True
+
+
+_COLUMNS = (
+    _Column("Held", lambda line: line.held, "ok"),
+    _Column("Breached", lambda line: line.breached, "bad"),
+    _Column("Inconclusive", lambda line: line.blind, "warn"),
+    _Column("Not asked yet", lambda line: line.unasked, "calm", always=False),
+    _Column("Oldest proof", lambda line: line.oldest),
+    _Column("Why not proven", lambda line: line.reasons, always=False),
+)
+
+
+def _cells(line: _Line, columns: Iterable[_Column], now: float) -> list[Html]:
+    return [_cell(column, column.value(line), now) for column in columns]
+
+
+def _cell(column: _Column, value: Any, now: float) -> Html:
+    if column.mood:
+        return tag("td", value, cls=f"number {column.mood if value else 'faint'}", data_label=column.name)
+    return tag("td", value if isinstance(value, str) else when(value, now), data_label=column.name)
 
 
 def _gates(view: View) -> Html:
@@ -247,25 +305,41 @@ def _gates(view: View) -> Html:
         groups[row["gate"], row["identity"]].append(row)
     if not groups:
         return _section("Gates", tag("p", "No control was asked yet.", cls="faint"))
-    order = {gate.value: number for number, gate in enumerate(Gate)}
-    lines = [_gate(rows, view.now) for _, rows in sorted(groups.items(), key=lambda item: (order[item[0][0]], item))]
+    red = [_red_gate(rows, view.now) for rows in groups.values() if not all(row["up"] for row in rows)]
+    green: dict[str, list[Row]] = defaultdict(list)
+    for (gate, _), rows in groups.items():
+        if all(row["up"] for row in rows):
+            green[gate] += rows
+    lines = red + [_green_gate(green[gate], view.now) for gate in Gate if gate in green]
     intro = tag("p", "A denial counts only while these are green, before and after it.", cls="faint")
-    return _section("Gates", intro, _table(("Gate", "Identity", "State", "Since", "What it shows"), lines, "gates"))
+    heads = _heads("Gate", "Identity", "State", "Since", "What it shows")
+    return _section("Gates", intro, _table(heads, lines, "gates"))
 
 
-def _gate(rows: list[Row], now: float) -> Html:
+def _red_gate(rows: list[Row], now: float) -> Html:
+    """One gate of one identity: which targets, and what was seen there."""
     red = [row for row in rows if not row["up"]]
-    name, identity = rows[0]["gate"], rows[0]["identity"]
-    many = f" {len(red) or len(rows)} of {len(rows)}" if len(rows) > 1 else ""
-    since = min(row["since"] for row in red) if red else max(row["since"] for row in rows)
-    targets = [f"{row['target']}: {row['detail']}" if row["target"] else row["detail"] for row in red]
+    many = f" at {len(red)} of {len(rows)}" if len(rows) > 1 else ""
+    told = [f"{row['target']}: {row['detail']}" if row["target"] else row["detail"] for row in red]
+    since = min(row["since"] for row in red)
+    return _gate(rows, f"red{many}", "warn", when(since, now), _listed(told))
+
+
+def _green_gate(rows: list[Row], now: float) -> Html:
+    """One gate that is green for these identities, at all their targets."""
+    since = max(row["since"] for row in rows)
+    return _gate(rows, "green", "ok", when(since, now), GATES[Gate(rows[0]["gate"])])
+
+
+def _gate(rows: list[Row], state: str, mood: str, since: Html, shows: str) -> Html:
+    who = _listed(list(dict.fromkeys(row["identity"] for row in rows)))
     return tag(
         "tr",
-        tag("th", name, scope="row"),
-        tag("td", identity, data_label="Identity"),
-        tag("td", ("red" if red else "green") + many, cls="warn" if red else "ok", data_label="State"),
-        tag("td", when(since, now), data_label="Since"),
-        tag("td", _listed(targets) if red else GATES[Gate(name)], cls=None if red else "faint", data_label="Shows"),
+        tag("th", rows[0]["gate"], scope="row"),
+        tag("td", who, data_label="Identity"),
+        tag("td", state, cls=mood, data_label="State"),
+        tag("td", since, data_label="Since"),
+        tag("td", shows, cls="faint" if mood == "ok" else None, data_label="Shows"),
     )
 
 
@@ -273,7 +347,7 @@ def _turns(view: View) -> Html | list[Html]:
     lines = [_turn(rows, view.now) for rows in _together(view.turns)[:MOST_ROWS]]
     if not lines:
         return []
-    return _section("Recent changes", _table(("When", "Target", "What"), lines, "turns"))
+    return _section("Recent changes", _table(_heads("When", "Target", "What"), lines, "turns"))
 
 
 def _together(turns: Iterable[Row]) -> list[list[Row]]:
@@ -310,7 +384,7 @@ def _ended(view: View) -> Html | list[Html]:
     if not ended:
         return []
     lines = [_past(row, view.now) for row in ended[:MOST_ROWS]]
-    heads = ("Question", "Target", "Identity", "Opened", "Open for", "Ended by", "Audit-Id")
+    heads = _heads("Question", "Target", "Identity", "Opened", "Open for", "Ended by", "Audit-Id")
     return _section(f"Breaches that ended ({len(ended)})", _table(heads, lines, "ended"))
 
 
@@ -346,9 +420,12 @@ def _section(title: str, *children: Html) -> Html:
     return tag("section", tag("h2", title), *children)
 
 
-def _table(heads: Sequence[str], lines: list[Html], name: str) -> Html:
-    top = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
-    return tag("table", top, tag("tbody", lines), cls=name)
+def _heads(*names: str) -> list[Html]:
+    return [tag("th", name, scope="col") for name in names]
+
+
+def _table(heads: Sequence[Html], lines: Sequence[Html], name: str) -> Html:
+    return tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), cls=name)
 
 
 def _facts(rows: Iterable[tuple[str, Any]]) -> Html:
@@ -360,7 +437,7 @@ def _link(path: str, text: str = "") -> Html:
 
 
 def _place(target: str) -> str:
-    return "the whole cluster (*)" if target == CLUSTER else target
+    return "cluster scope (*)" if target == CLUSTER else target
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,12 +16,13 @@ body { margin: 0 auto; max-width: 76rem; padding: 1rem 1.25rem 3rem; background:
   color: var(--ink); font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 code, pre { font: .92em/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere; }
+pre code { overflow-wrap: normal; }
 a { color: var(--calm); }
-h1 { margin: .25rem 0 1rem; padding: .9rem 1.1rem; border-radius: .5rem; border-left: .4rem solid;
+.top { margin: .25rem 0 1rem; padding: .9rem 1.1rem; border-radius: .5rem; border-left: .4rem solid;
   font-size: 1.35rem; font-weight: 500; line-height: 1.35; }
-h1 .word { font-weight: 800; margin-right: .35rem; }
-h1.bad { background: var(--bad-bg); } h1.warn { background: var(--warn-bg); }
-h1.ok { background: var(--ok-bg); } h1.calm { background: var(--calm-bg); }
+h1.top { margin-bottom: .6rem; } .top .word { font-weight: 800; margin-right: .35rem; }
+.top.bad { background: var(--bad-bg); } .top.warn { background: var(--warn-bg); }
+.top.ok { background: var(--ok-bg); } .top.calm { background: var(--calm-bg); }
 h2 { margin: 2rem 0 .6rem; font-size: 1.1rem; }
 h3 { margin: 0 0 .7rem; font-size: 1.15rem; font-weight: 600; }
 .brand { margin: 0; color: var(--faint); } .brand b { color: var(--ink); }
@@ -37,15 +38,16 @@ h3 { margin: 0 0 .7rem; font-size: 1.15rem; font-weight: 600; }
 .breach { margin: 0 0 1rem; padding: 1rem 1.2rem; background: var(--card); border-radius: .5rem;
   border: 1px solid var(--bad); border-left: .4rem solid var(--bad); }
 .breach p { margin: .3rem 0; }
-pre { margin: .2rem 0 .5rem; padding: .7rem .9rem; background: var(--bg); white-space: pre-wrap;
+pre { margin: .2rem 0 .5rem; padding: .7rem .9rem; background: var(--bg); overflow-x: auto;
   border: 1px solid var(--line); border-radius: .35rem; }
 table { width: 100%; border-collapse: collapse; background: var(--card); }
 th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; font-weight: 400;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 thead th { color: var(--faint); font-size: .9rem; white-space: nowrap; }
-tbody th { font-weight: 600; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; width: 6rem; }
-.targets thead th:nth-child(n+2):nth-child(-n+5) { text-align: right; }
+tbody th { font-weight: 600; min-width: 9rem; }
+.gates td:nth-child(3) { min-width: 8rem; overflow-wrap: normal; }
+.gates td:nth-child(2), .ended td { min-width: 6rem; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; width: 7rem; }
 time { white-space: nowrap; } time small { color: var(--faint); margin-left: .25rem; }
 .targets + .facts { margin-top: .8rem; color: var(--faint); }
 footer { margin-top: 2.5rem; padding-top: .8rem; border-top: 1px solid var(--line);
@@ -56,10 +58,10 @@ footer p { margin: .2rem 0; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, th, td { display: block; width: auto; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  th, td, td.number { border: 0; padding: .1rem .7rem; width: auto; text-align: left; }
+  th, td, td.number, tbody th, .gates td:nth-child(n) { border: 0; min-width: 0; padding: .1rem .7rem; width: auto; text-align: left; }
   td[data-label] { display: grid; grid-template-columns: 8rem 1fr; gap: .8rem; }
   td[data-label]::before { content: attr(data-label); color: var(--faint); font-size: .9rem; }
-  td:empty { display: none; }
+  td:empty, td.number.faint { display: none; }
   .facts div { grid-template-columns: 1fr; gap: 0; padding: .25rem 0; }
 }
 """
