@@ -4,8 +4,8 @@ The rotations are round-robin over batches, so nothing is forgotten and nothing 
 what is due is a number, by Bresenham's line over the slots.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from sentinel.core.plan import Batch, Plan
@@ -52,20 +52,29 @@ class Agenda:
 def make(
     plan: Plan,
     standings: Mapping[Question, Standing],
-    suspects: Iterable[Question],
+    urgent: Iterable[Question],
     turns: tuple[Batch, Batch],
+    is_subsumed: Callable[[Question], bool] = lambda _: False,
 ) -> Agenda:
     """The agenda of a round whose tiers' turns were taken.
 
-    Open and suspected questions take at most half the share, oldest evidence first; what is overdue
-    (never asked, inconclusive, or held only once) takes what they leave.
+    `urgent`, the open and suspected questions, takes at most half the share, oldest evidence first;
+    what is overdue (never asked, inconclusive, or held only once) takes what they leave. What a
+    wider breach stands for must not use up the budget: it would not be asked.
     """
+    overdue = [question for question in _overdue(plan, standings) if not is_subsumed(question)]
+    quiet = Agenda((), plan.tier1, turns[0], tuple(overdue), turns[1])
+    return suspecting(quiet, plan, standings, [q for q in urgent if not is_subsumed(q)])
+
+
+def suspecting(
+    agenda: Agenda, plan: Plan, standings: Mapping[Question, Standing], suspects: Iterable[Question]
+) -> Agenda:
+    """The same round with further questions to ask at once; it costs no more for it."""
     budget = plan.round_budget
-    opened = [question for question, standing in standings.items() if standing.breach is not None]
-    urgent = sorted(dict.fromkeys([*opened, *suspects]), key=lambda q: _asked(standings, q))
+    urgent = sorted(dict.fromkeys([*agenda.open, *suspects]), key=lambda q: _asked(standings, q))
     urgent = urgent[:budget]
-    late = _overdue(plan, standings)[: max(0, budget - len(urgent))]
-    return Agenda(tuple(urgent), plan.tier1, turns[0], tuple(late), turns[1])
+    return replace(agenda, open=tuple(urgent), overdue=agenda.overdue[: budget - len(urgent)])
 
 
 def _overdue(plan: Plan, standings: Mapping[Question, Standing]) -> list[Question]:

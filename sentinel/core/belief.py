@@ -49,8 +49,9 @@ class Beliefs:
         for tier, questions in self._tiers():
             horizon = now - FRESH_PERIODS * self.plan.period(tier)
             for question in questions:
+                proof = self.proven(question)
                 total += 1
-                fresh += (self.proven(question) or 0.0) >= horizon
+                fresh += proof is not None and proof >= horizon
         return fresh / total if total else 0.0
 
     def oldest_proofs(self) -> dict[str, float]:

@@ -125,7 +125,7 @@ _QUERY = {
 
 def in_namespace(identity: str, verb: str, resource: Resource, namespace: str) -> Question:
     """The planned question about one type in one namespace; named verbs ask an absent name."""
-    name = "" if verb in ("list", "watch", "create") else _name_of(resource)
+    name = _name_of(verb, resource)
     if resource.namespaced:
         return Question(identity, verb, resource, namespace, namespace, name)
     return Question(identity, verb, resource, None, CLUSTER, name)
@@ -136,11 +136,13 @@ def at_cluster_scope(identity: str, verb: str, resource: Resource) -> Question:
     if verb in ("list", "watch"):
         return Question(identity, verb, resource, None, CLUSTER)
     if not resource.namespaced:
-        return Question(identity, verb, resource, None, CLUSTER, ABSENT_NAME)
+        return in_namespace(identity, verb, resource, CLUSTER)
     inside = in_namespace(identity, verb, resource, ABSENT_NAMESPACE)
     return replace(inside, target=CLUSTER, name=ABSENT_NAME if inside.name else "")
 
 
-def _name_of(resource: Resource) -> str:
-    # The beacon exists, so a grant by resourceNames on it is seen; elsewhere no name is known.
-    return BEACON if resource in (SECRETS, CONFIGMAPS) else ABSENT_NAME
+def _name_of(verb: str, resource: Resource) -> str:
+    if verb in ("list", "watch", "create"):
+        return ""
+    # The beacon exists, so a read granted by resourceNames on it is seen; a write never goes to it.
+    return BEACON if verb == "get" and resource in (SECRETS, CONFIGMAPS) else ABSENT_NAME

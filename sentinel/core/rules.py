@@ -160,7 +160,7 @@ def wide_suspects(grants: Iterable[Grant], identity: str, served: Iterable[Resou
     """
     rules: dict[tuple[str, str, str], list[Grant]] = {}
     for grant in sorted(grants):
-        rules.setdefault((grant.group, grant.resource, grant.name), []).append(grant)
+        rules.setdefault(_rule(grant), []).append(grant)
     types = tuple(served)
     questions: dict[Question, None] = {}
     only = []
@@ -177,6 +177,19 @@ def covers(grants: frozenset[Grant], question: Question) -> bool:
     kind = f"{plural}/{question.subresource}" if question.subresource else plural
     options = product((question.verb, "*"), (group, "*"), (kind, "*"), ("", question.name))
     return any(Grant(*option) in grants for option in options)
+
+
+def opened(grants: frozenset[Grant], breaches: Iterable[Question]) -> frozenset[Grant]:
+    """Those of the cluster-wide rules that breaches at cluster scope have shown to be real.
+
+    A rule is all grants that differ in the verb alone, as in `wide_suspects`.
+    """
+    seen = {_rule(g) for breach in breaches for g in grants if covers(frozenset({g}), breach)}
+    return frozenset(grant for grant in grants if _rule(grant) in seen)
+
+
+def _rule(grant: Grant) -> tuple[str, str, str]:
+    return grant.group, grant.resource, grant.name
 
 
 _GRAVEST = ("list", "get", "watch", "*", "create", "update", "patch", "delete")
@@ -231,9 +244,8 @@ def _questions(grant: Grant, identity: str, target: str, types: tuple[Resource, 
 
 
 def _question(identity: str, verb: str, resource: Resource, target: str, name: str, subresource: str) -> Question:
-    planned = in_namespace(identity, verb, resource, target)
-    named = name or (ABSENT_NAME if subresource or verb != "get" else planned.name)
-    named = "" if verb in ("list", "watch", "create") else named
+    planned = in_namespace(identity, verb, resource, target).name
+    named = name or (ABSENT_NAME if subresource else planned)
     where = target if resource.namespaced else None
     return Question(identity, verb, resource, where, target, named, subresource)
 

@@ -52,6 +52,7 @@ class Book:
     wide: set[Question] = field(default_factory=set)
     forgotten: set[Series] = field(default_factory=set)
     expiry: Callable[[], Mapping[str, float]] = dict
+    _rules: dict[str, frozenset[Grant]] = field(default_factory=dict, repr=False)
 
     def agenda(self, slot: int, now: float) -> Agenda:
         """What the round of this slot asks; takes the tiers' turns."""
@@ -59,28 +60,28 @@ class Book:
         second, next2 = agenda.turn(self.rotations[0], self.plan.tier2, slot, self.plan.slots(2))
         third, next3 = agenda.turn(self.rotations[1], self.plan.tier3, slot, self.plan.slots(3))
         self.rotations = (next2, next3)
-        return agenda.make(self.plan, self.standings, self._suspected(now), (second, third))
+        urgent = [*self._opened(), *self._suspected(now)]
+        turns = (second, third)
+        return agenda.make(self.plan, self.standings, urgent, turns, self.is_subsumed)
 
-    def suspect(self, found: Iterable[Suspicion], now: float) -> list[Question]:
-        """Take the trip-wire's word; gives the questions to ask at once."""
+    def suspect(self, found: Iterable[Suspicion], round_: Agenda, now: float) -> Agenda:
+        """Take the trip-wire's word; gives the round with what is to be asked at once."""
         for suspicion in found:
             key = (suspicion.identity, suspicion.target)
-            if not suspicion.known:
-                self.clean[key] = 0
-                before = self.suspicions.get(key, suspicion)
-                self.suspicions[key] = replace(before, incomplete=suspicion.incomplete)
-                continue
             self.clean[key] = self.clean.get(key, 0) + 1 if suspicion.clean else 0
-            self._doubt(key, suspicion)
-        return self._suspected(now)
+            if suspicion.known:
+                self._doubt(key, suspicion)
+            else:
+                self.suspicions.setdefault(key, suspicion)
+        self._rules.clear()
+        suspects = [q for q in self._suspected(now) if not self.is_subsumed(q)]
+        return agenda.suspecting(round_, self.plan, self.standings, suspects)
 
     def is_subsumed(self, question: Question) -> bool:
         """Whether a wider breach (target `*`) already stands for this question."""
         if question.target == CLUSTER or not self.wide:
             return False
-        if not any(wide.identity == question.identity for wide in self.wide):
-            return False
-        if rules.covers(self._wide_grants(question.identity), question):
+        if rules.covers(self._open_rules(question.identity), question):
             return True
         wide = at_cluster_scope(question.identity, question.verb, question.resource)
         return self.standings.get(wide, _NEW).breach is not None
@@ -174,6 +175,7 @@ class Book:
     def replan(self, plan: Plan) -> None:
         """Take another plan; what is believed of questions that stay is kept."""
         self.plan = plan
+        self._rules.clear()
         self.rotations = (Rotation(), Rotation())
         keys = {(who, t) for who in plan.scope.accounts for t in (*plan.scope.targets, CLUSTER)}
         self.clean = {key: count for key, count in self.clean.items() if key in keys}
@@ -211,10 +213,8 @@ class Book:
 
     def _believe(self, question: Question, after: Standing) -> None:
         self.standings[question] = after
-        if question.target == CLUSTER and after.breach is not None:
-            self.wide.add(question)
-        else:
-            self.wide.discard(question)
+        if question.target == CLUSTER:
+            self._widen(question, after)
         if self.forgotten:
             self.forgotten.discard(series_of(question))
         if question in self.doubts:
@@ -239,9 +239,26 @@ class Book:
             if denials < standing.PROOFS_TO_CLOSE or (self.standings[question].last_asked or 0.0) <= rest
         ]
 
-    def _wide_grants(self, identity: str) -> frozenset[Grant]:
-        suspicion = self.suspicions.get((identity, CLUSTER))
-        return suspicion.grants if suspicion is not None else frozenset()
+    def _opened(self) -> list[Question]:
+        """What stands open and can still be asked."""
+        rows = self.standings.items()
+        return [q for q, seen in rows if seen.breach is not None and self._askable(q)]
+
+    def _widen(self, question: Question, after: Standing | None) -> None:
+        self._rules.clear()
+        if after is not None and after.breach is not None:
+            self.wide.add(question)
+        else:
+            self.wide.discard(question)
+
+    def _open_rules(self, identity: str) -> frozenset[Grant]:
+        """The cluster-wide rules of this identity that were found to be real, kept until that changes."""
+        if identity not in self._rules:
+            suspicion = self.suspicions.get((identity, CLUSTER))
+            grants = suspicion.grants if suspicion is not None else frozenset()
+            breaches = (wide for wide in self.wide if wide.identity == identity)
+            self._rules[identity] = rules.opened(grants, breaches)
+        return self._rules[identity]
 
     def _forget(self, now: float) -> None:
         """Close what nobody can ask any more, when long enough has passed; drop what is idle."""
@@ -249,25 +266,28 @@ class Book:
         for question, seen in list(self.standings.items()):
             if question in planned or question in self.doubts:
                 continue
-            if seen.breach is None and seen.streak >= standing.PROOFS_TO_CLOSE:
+            if seen.breach is None:
+                # Nobody plans or suspects it any more: what it said last would stand for ever.
                 del self.standings[question]
             elif not self._askable(question) and (seen.last_asked or now) < now - _FORGET_SECONDS:
                 self._drop(question, seen, now)
 
     def _drop(self, question: Question, seen: Standing, now: float) -> None:
+        assert seen.breach is not None, "what is not open is dropped without a word"
         del self.standings[question]
-        self.wide.discard(question)
-        if seen.breach is None:
-            return
+        self._widen(question, None)
         self.forgotten.add(series_of(question))
         change = Change(Turn.FORGOTTEN, now, seen, _NEW, replace(seen.breach, ended=now))
         gone = Observation(Answer.UNASKED, now, detail="no longer configured")
         self._tell(Record(question, gone, seen.verdict, _NEW, change, asked=False))
 
     def _askable(self, question: Question) -> bool:
+        return self._knows(question.identity, question.target)
+
+    def _knows(self, identity: str, target: str) -> bool:
         scope = self.plan.scope
-        known = question.identity in (*scope.accounts, *scope.anonymous)
-        return known and question.target in (*scope.everywhere, CLUSTER)
+        known = identity in (*scope.accounts, *scope.anonymous)
+        return known and target in (*scope.everywhere, CLUSTER)
 
     def _inconclusive(self, beliefs: belief.Beliefs) -> dict[str, frozenset[Reason]]:
         found = beliefs.inconclusive()

@@ -60,39 +60,36 @@ class RoundRunner:
             self._give_up(due, self._reason(vantage))
             return 0
         self._learn_users(vantage, due)
-        suspected = self.book.suspect(await vantage.suspect(), self.clock.wall())
-        questions = self._in_order(suspected, due)
+        plan = self.book.suspect(await vantage.suspect(), plan, self.clock.wall())
+        # What a wider breach stands for is left out.
+        questions = [question for question in plan.questions if not self.book.is_subsumed(question)]
         await vantage.doors(agenda.targets(questions))
         before = vantage.lights()
-        pending = await self._ask(vantage, questions, deadline)
+        pending, asked = await self._ask(vantage, questions, deadline)
         await vantage.close()
         after = vantage.lights()
         self.book.see({who: dimmest(before[who], after[who]) for who in before}, self.clock.wall())
         self._judge(pending, before, after, intact=vantage.intact)
-        return len(pending)
-
-    def _in_order(self, suspected: Iterable[Question], due: Iterable[Question]) -> list[Question]:
-        """Suspicions first, within the budget; what a wider breach stands for is left out."""
-        urgent = list(suspected)[: self.book.plan.round_budget]
-        every = dict.fromkeys([*urgent, *due])
-        return [question for question in every if not self.book.is_subsumed(question)]
+        return asked
 
     async def _ask(
         self, vantage: Vantage, questions: Iterable[Question], deadline: float
-    ) -> list[tuple[Question, Observation | None]]:
-        """Ask in order; what was served is judged at once, the rest is handed back."""
+    ) -> tuple[list[tuple[Question, Observation | None]], int]:
+        """Ask in order; what was served is judged at once, the rest is handed back, with the number asked."""
         pending: list[tuple[Question, Observation | None]] = []
+        asked = 0
         for question in questions:
             if not vantage.intact or self.clock.monotonic() > deadline:
                 pending.append((question, None))
             elif not self.book.is_subsumed(question):
                 seen = await vantage.ask(question)
+                asked += 1
                 if seen.answer is Answer.SERVED:
                     second = await vantage.confirm(question)
                     self.book.breached(question, seen, second, self.number)
                 else:
                     pending.append((question, seen))
-        return pending
+        return pending, asked
 
     def _judge(
         self,

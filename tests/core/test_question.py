@@ -70,7 +70,7 @@ def test_writes_are_dry_runs_at_names_that_nothing_has(verb):
     for resource in RESOURCES:
         for asked in (in_namespace("self", verb, resource, "team-b"), at_cluster_scope("self", verb, resource)):
             assert asked.path.endswith("?dryRun=All")
-            assert "-absent" in asked.path or verb == "create" or resource in (SECRETS, CONFIGMAPS)
+            assert "/sentinel-absent?" in asked.path or verb == "create"
 
 
 NAMED_BY_THE_AUTHORIZER = [

@@ -111,7 +111,7 @@ DENIED = {
         denial("get", "nodes", where="at the cluster scope", name="n1"),
     ),
     "create-which-has-no-name-yet": (q("create", CONFIGMAPS), denial("create", "configmaps")),
-    "delete-at-an-absent-name": (q("delete", CONFIGMAPS), denial("delete", "configmaps", name="sentinel-beacon")),
+    "delete-at-an-absent-name": (q("delete", CONFIGMAPS), denial("delete", "configmaps", name="sentinel-absent")),
     "at-cluster-scope-a-name-is-asked-in-an-absent-namespace": (
         at_cluster_scope("self", "get", CONFIGMAPS),
         denial(
