@@ -59,4 +59,6 @@ def alerts(files: dict[str, str]) -> dict[str, Rule]:
 def config_hashes(files: dict[str, str]) -> dict[str, float]:
     """What the chart expects `sentinel_config_hash` of each tenant to be."""
     expected = [rule for rule in every_rule(files) if rule.get("record") == "sentinel:expected_config_hash"]
-    return {rule["labels"]["tenant"]: float(rule["expr"].removeprefix("vector(").removesuffix(")")) for rule in expected}
+    return {
+        rule["labels"]["tenant"]: float(rule["expr"].removeprefix("vector(").removesuffix(")")) for rule in expected
+    }

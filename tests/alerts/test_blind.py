@@ -271,7 +271,11 @@ def test_a_tenant_cannot_stretch_what_is_expected_of_it() -> None:
 def test_low_coverage_is_a_warning_when_it_lasts_and_when_the_process_had_its_time() -> None:
     world = World(until=8000)
     world.sentinel("team-a", lives=[(-9000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else 0.97)
-    world.sentinel("team-b", lives=[(-900, 3990), (4000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else min(1.0, (now - 4000) / 1800))
+    world.sentinel(
+        "team-b",
+        lives=[(-900, 3990), (4000, FOREVER)],
+        coverage=lambda now: 1.0 if now < 4000 else min(1.0, (now - 4000) / 1800),
+    )
     world.sentinel("team-c", lives=[(-900, 3990), (4000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else 0.5)
     world.sentinel("team-d", lives=[(-9000, FOREVER)], coverage=lambda now: 0.5 if 4000 <= now < 4290 else 1.0)
 
@@ -305,7 +309,9 @@ def test_coverage_that_an_outage_cost_is_given_a_sweep_to_come_back() -> None:
 
 def test_reviews_that_an_authorizer_cuts_short_are_one_warning_per_tenant() -> None:
     world = World(until=600)
-    cut = {f'sentinel_tripwire_incomplete{{target="{name}"}}': lambda now: float(now >= 300) for name in ("team-b", "*")}
+    cut = {
+        f'sentinel_tripwire_incomplete{{target="{name}"}}': lambda now: float(now >= 300) for name in ("team-b", "*")
+    }
     world.sentinel("team-a", more=cut)
 
     world.fires("SentinelTripwireIncomplete", at=360, tenant="team-a")

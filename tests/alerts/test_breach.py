@@ -1,9 +1,11 @@
 """A breach pages at once and stands until it is proven closed, whatever becomes of who saw it."""
 
+from typing import Any
+
 from tests.alerts.world import FOREVER, World
 
 HOLE = ("api/secrets", "self", "team-b")
-LABELS = {"tenant": "team-a", "check": "api/secrets", "identity": "self", "target": "team-b"}
+LABELS: dict[str, Any] = {"tenant": "team-a", "check": "api/secrets", "identity": "self", "target": "team-b"}
 SEEN = 297
 """The first evidence, scraped at 300."""
 
@@ -48,7 +50,9 @@ def test_a_restarted_sentinel_that_sees_it_again_does_not_make_the_breach_younge
     world.sentinel(
         "team-a",
         lives=[(-900, 400), (430, FOREVER)],
-        breaches={HOLE: lambda now: SEEN if 300 <= now < 400 else 441 if 450 <= now < 700 else 0 if now >= 700 else None},
+        breaches={
+            HOLE: lambda now: SEEN if 300 <= now < 400 else 441 if 450 <= now < 700 else 0 if now >= 700 else None
+        },
     )
 
     world.fires("SentinelIsolationBreach", at=300, until=700, **LABELS)
@@ -71,16 +75,16 @@ def test_a_breach_that_opens_again_is_a_new_one() -> None:
 
 def test_deleting_the_sentinel_in_a_breach_leaves_the_page_open_for_longer_than_any_range_remembers() -> None:
     seven_hours = 25_200
-    world = World(until=seven_hours + 600, tenants=2)
-    lives = [(-900, 400), (seven_hours, FOREVER)]
+    world = World(until=seven_hours + 600, tenants=2, step=60)
+    lives = [(-900, 420), (seven_hours, FOREVER)]
     world.sentinel(
         "team-a",
         lives=lives,
-        breaches={HOLE: lambda now: SEEN if 300 <= now < 400 else 0 if now >= seven_hours + 500 else None},
+        breaches={HOLE: lambda now: SEEN if 300 <= now < 420 else 0 if now >= seven_hours + 480 else None},
     )
 
-    world.fires("SentinelIsolationBreach", at=300, until=seven_hours + 500, **LABELS)
-    world.fires("SentinelDown", at=520, until=seven_hours, tenant="team-a")
+    world.fires("SentinelIsolationBreach", at=300, until=seven_hours + 480, **LABELS)
+    world.fires("SentinelDown", at=540, until=seven_hours, tenant="team-a")
     world.nothing_else()
     world.judge()
 
@@ -120,6 +124,18 @@ def test_of_two_pods_the_one_that_still_sees_the_hole_counts() -> None:
     world.also(other % labels, lambda now: 0 if now >= 500 else None)
 
     world.fires("SentinelIsolationBreach", at=300, until=700, **LABELS)
+    world.nothing_else()
+    world.judge()
+
+
+def test_one_pod_that_sees_the_hole_is_enough_to_open_it() -> None:
+    world = World(until=600)
+    world.sentinel("team-a", breaches={HOLE: lambda now: 0})
+    other = 'sentinel_breach_since_timestamp_seconds{job="sentinel",tenant="team-a",instance="10.0.0.9:8080",%s}'
+    labels = 'check="api/secrets",identity="self",target="team-b"'
+    world.also(other % labels, lambda now: SEEN if now >= 300 else None)
+
+    world.fires("SentinelIsolationBreach", at=300, **LABELS)
     world.nothing_else()
     world.judge()
 
@@ -179,7 +195,7 @@ def test_a_target_taken_out_of_the_values_closes_its_breach_after_a_quarter_of_a
     world.remembered(latched("team-a", "team-old"), 1)
     world.also('sentinel:expected_target{target="team-old"}', lambda now: 1 if now <= 300 else None)
 
-    wanted = {"tenant": "team-a", "check": "api/secrets", "identity": "self", "target": "team-old"}
+    wanted: dict[str, Any] = {"tenant": "team-a", "check": "api/secrets", "identity": "self", "target": "team-old"}
     world.fires("SentinelIsolationBreach", at=0, **wanted)
     world.stands("SentinelIsolationBreach", at=1190, **wanted)
     world.gone("SentinelIsolationBreach", at=1210, **wanted)
@@ -191,7 +207,7 @@ def test_a_tenant_taken_out_of_the_values_closes_its_breach_after_a_quarter_of_a
     world.remembered(latched("team-old", "team-b"), 1)
     world.also('sentinel:expected_tenant{tenant="team-old"}', lambda now: 1 if now <= 300 else None)
 
-    wanted = {"tenant": "team-old", "check": "api/secrets", "identity": "self", "target": "team-b"}
+    wanted: dict[str, Any] = {"tenant": "team-old", "check": "api/secrets", "identity": "self", "target": "team-b"}
     world.fires("SentinelIsolationBreach", at=0, **wanted)
     world.stands("SentinelIsolationBreach", at=1190, **wanted)
     world.gone("SentinelIsolationBreach", at=1210, **wanted)

@@ -140,7 +140,12 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
         (tmp_path / name).write_text(text)
 
     ended = subprocess.run(
-        [parts.find(tool), "check", "rules", *files], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [str(parts.find(tool)), "check", "rules", *files],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -161,10 +166,15 @@ def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None
 def durations(rule: rules.Rule) -> list[float]:
     """Seconds of each range, `for` and bare number that stands for seconds."""
     text = rule["expr"] + f" [{rule.get('for', '0s')}]"
-    ranges = [float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit] for n, unit in re.findall(r"\[(\d+)(ms|s|m|h)\]", text)]
+    ranges = [
+        float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
+        for n, unit in re.findall(r"\[(\d+)(ms|s|m|h)\]", text)
+    ]
     if rule.get("record", "").startswith("sentinel:expected_"):
         return ranges
-    seconds = re.findall(r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.M)
+    seconds = re.findall(
+        r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.MULTILINE
+    )
     return ranges + [float(n) for n in seconds if float(n) not in (0, 1.5, 2)]
 
 
@@ -175,7 +185,11 @@ def test_in_its_first_week_nothing_has_a_severity_that_pages() -> None:
 
 
 def test_a_tenant_s_own_namespaces_are_no_targets_of_its_own() -> None:
-    (pair,) = [r for r in rules.every_rule(rules.shipped()) if (r.get("record"), r.get("labels")) == ("sentinel:expected_pair", {"tenant": "team-b"})]
+    (pair,) = [
+        r
+        for r in rules.every_rule(rules.shipped())
+        if (r.get("record"), r.get("labels")) == ("sentinel:expected_pair", {"tenant": "team-b"})
+    ]
 
     assert 'target_tenant!="team-b"' in pair["expr"]
 

@@ -82,9 +82,7 @@ def test_a_push_mutes_its_rule_twin_and_nothing_else(server: Alertmanager, clust
     assert not any(muted(server, sent) for sent in (other_check, other_identity, other_tenant))
 
 
-def test_push_and_rule_are_one_notification_and_one_resolve(
-    server: Alertmanager, pager: Webhook, cluster: str
-) -> None:
+def test_push_and_rule_are_one_notification_and_one_resolve(server: Alertmanager, pager: Webhook, cluster: str) -> None:
     server.send(breach(cluster, path="push"))
     pager.wait_for_alert("firing", 5, cluster=cluster)
     server.send(breach(cluster))
@@ -109,9 +107,7 @@ def test_a_push_in_shadow_mutes_no_rule_that_pages(server: Alertmanager, cluster
     assert not muted(server, rule)
 
 
-def test_a_hole_in_the_whole_cluster_mutes_the_same_check_in_each_namespace(
-    server: Alertmanager, cluster: str
-) -> None:
+def test_a_hole_in_the_whole_cluster_mutes_the_same_check_in_each_namespace(server: Alertmanager, cluster: str) -> None:
     server.send(breach(cluster, target="*"))
     same, other_tenant = breach(cluster), breach(cluster, tenant="team-c")
     other_check, other_identity = breach(cluster, check="api/exec"), breach(cluster, identity="anonymous")

@@ -19,8 +19,8 @@ def route(tmp_path: Path) -> Path:
 
 
 def amtool(*arguments: object) -> str:
-    command = [parts.find("amtool"), *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command = [str(parts.find("amtool")), *map(str, arguments)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -15,7 +15,9 @@ def test_asking_as_somebody_else_pages_at_once() -> None:
 def test_a_token_with_less_than_90_s_left_is_a_warning() -> None:
     world = World(until=1200)
     expiry = 'sentinel_token_expiry_timestamp_seconds{identity="%s"}'
-    world.sentinel("team-a", more={expiry % "self": lambda now: 1000 if now < 1100 else 4600, expiry % "ci": lambda now: 0})
+    world.sentinel(
+        "team-a", more={expiry % "self": lambda now: 1000 if now < 1100 else 4600, expiry % "ci": lambda now: 0}
+    )
 
     world.fires("SentinelTokenExpiring", at=920, until=1100, tenant="team-a", identity="self")
     world.nothing_else()

@@ -79,7 +79,9 @@ def test_a_dead_api_server_is_named_with_its_reason_and_then_with_its_recovery()
 
     labels = common("SentinelApiUnreachable", "critical")
     said = "Half of the sentinels or more are inconclusive for the same reason, since 1970-01-01 00:05:00 +0000 UTC. %s No isolation is proven meanwhile, for any tenant."
-    texts = links("SentinelApiUnreachable") | {"summary": "The API server gives the sentinels no answer that proves anything."}
+    texts = links("SentinelApiUnreachable") | {
+        "summary": "The API server gives the sentinels no answer that proves anything."
+    }
     now, later = "Of 5 now: 5 say ready.", "They get answers again and prove what became overdue."
     world.annotated("SentinelApiUnreachable", 420, labels, texts | {"description": said % now})
     world.annotated("SentinelApiUnreachable", 700, labels, texts | {"description": said % later})
@@ -115,7 +117,9 @@ def test_the_dead_and_the_never_seen_are_told_apart() -> None:
         "The sentinel of tenant team-a gives no samples, %s. "
         "Nothing is proven for this tenant meanwhile; breaches that it had seen stay open."
     )
-    world.annotated("SentinelDown", 720, labels, texts | {"description": said % "last seen 1970-01-01 00:09:50 +0000 UTC"})
+    world.annotated(
+        "SentinelDown", 720, labels, texts | {"description": said % "last seen 1970-01-01 00:09:50 +0000 UTC"}
+    )
     world.judge()
 
     world = World(until=300)
@@ -128,12 +132,16 @@ def test_the_others_say_what_they_know() -> None:
     world = World(until=1000)
     world.sentinel("team-a", stalled_at=600)
     crash = [(-900, 300), (330, 500), (530, 700), (730, FOREVER)]
-    world.sentinel("team-b", lives=crash, more={'sentinel_wrong_identity{identity="self"}': lambda now: float(now >= 300)})
+    world.sentinel(
+        "team-b", lives=crash, more={'sentinel_wrong_identity{identity="self"}': lambda now: float(now >= 300)}
+    )
     world.sentinel("team-c", more={'sentinel_token_expiry_timestamp_seconds{identity="self"}': lambda now: 900})
     edited = {'sentinel_config_last_reload_successful{file="edited"}': lambda now: float(now < 300)}
     world.sentinel("team-d", more=edited)
     flags = ("review_only", "latent_grant", "tripwire_incomplete")
-    world.sentinel("team-e", more={f'sentinel_{name}{{target="team-a"}}': lambda now: float(now >= 300) for name in flags})
+    world.sentinel(
+        "team-e", more={f'sentinel_{name}{{target="team-a"}}': lambda now: float(now >= 300) for name in flags}
+    )
 
     world.annotated(
         "SentinelStale",

@@ -141,10 +141,11 @@ def _while_alive(lives: Sequence[Life], value: Callable[[int, int], float | None
 
 
 class World:
-    """All tenants quiet, unless told otherwise; `until` is the last second looked at."""
+    """All tenants quiet, unless told otherwise; `until` is the last second looked at, `step` as slow as hours allow."""
 
-    def __init__(self, until: int, tenants: int = 5) -> None:
+    def __init__(self, until: int, tenants: int = 5, step: int = STEP) -> None:
         self.until = until
+        self.step = step
         self._files = rules.shipped(tenants)
         self._hashes = rules.config_hashes(self._files)
         self._sentinels: dict[str, Sentinel] = {}
@@ -175,10 +176,10 @@ class World:
         """It fires at `at`, for the first time, and, if given, no longer at `until`."""
         self._named.add(_identity(alert, labels))
         self._look(alert, labels, at, 1)
-        if at >= STEP:
+        if at >= self.step:
             self._never(alert, labels, before=at)
         if until is not None:
-            self._look(alert, labels, until - STEP, 1)
+            self._look(alert, labels, until - self.step, 1)
             self._look(alert, labels, until, 0)
 
     def stands(self, alert: str, at: int, **labels: str) -> None:
@@ -198,7 +199,9 @@ class World:
 
     def nothing_else(self) -> None:
         """From the first second to the last, nothing fired but what was named."""
-        fired = 'group by (alertname, tenant, target, check, identity) (count_over_time(ALERTS{alertstate="firing"}[%ds]))'
+        fired = (
+            'group by (alertname, tenant, target, check, identity) (count_over_time(ALERTS{alertstate="firing"}[%ds]))'
+        )
         rows = [{"labels": f"{{{_written(dict(labels))}}}", "value": 1} for labels in sorted(self._named)]
         self._expect(fired % (self.until + 1), self.until, rows)
 
@@ -218,7 +221,7 @@ class World:
 
     def _never(self, alert: str, labels: Mapping[str, str], before: int) -> None:
         selector = f'ALERTS{{alertname="{alert}",alertstate="firing",{_written(labels)}}}'
-        self._expect(f"count(count_over_time({selector}[{before}s]))", before - STEP, [])
+        self._expect(f"count(count_over_time({selector}[{before}s]))", before - self.step, [])
 
     def _expect(self, expression: str, at: int, rows: list[dict[str, Any]]) -> None:
         if at > self.until:
@@ -230,17 +233,17 @@ class World:
             for name, text in rules.rule_files(self._files).items():
                 (Path(folder) / name).write_text(text)
             (Path(folder) / "test.yaml").write_text(file)
-            command = [parts.find(tool), "test", "rules", "test.yaml"]
-            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+            command = [str(parts.find(tool)), "test", "rules", "test.yaml"]
+            ended = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=300)
         return (ended.stdout + ended.stderr)[:6000] if ended.returncode else ""
 
     def _file(self) -> dict[str, Any]:
         series = {name: value for who in self._sentinels.values() for name, value in who.series().items()}
-        seconds = range(0, self.until + 1, STEP)
+        seconds = range(0, self.until + 1, self.step)
         written = {name: _values(value, seconds) for name, value in (series | self._extra).items()}
         written |= {name: repr(value) for name, value in self._remembered.items()}
         test = {
-            "interval": f"{STEP}s",
+            "interval": f"{self.step}s",
             "input_series": [{"series": name, "values": values} for name, values in written.items()],
             "promql_expr_test": self._tests,
             "alert_rule_test": self._annotated,
@@ -249,7 +252,7 @@ class World:
         order = ["sentinel-breach", "sentinel-blind", "sentinel-self"]
         return {
             "rule_files": names,
-            "evaluation_interval": f"{STEP}s",
+            "evaluation_interval": f"{self.step}s",
             "group_eval_order": order,
             "tests": [test],
         }
