@@ -36,18 +36,18 @@ class Scheduler:
         self.last = self.clock.monotonic()
 
     async def run(self) -> None:
-        """For ever. A change of period begins a new count of slots."""
-        number = 0
+        """For ever. A change of period begins a new count of slots, one new period after the last."""
+        number, begin = 0, self.clock.monotonic() + self.offset
         while True:
-            every = self.every()
-            slots = Slots(self.clock.monotonic() + (self.offset if number == 0 else 0.0), every)
-            slot = -1
+            every, slot = self.every(), -1
+            slots = Slots(begin, every)
             while every == self.every():
                 upcoming = max(slots.next(self.clock.monotonic()), slot + 1)
                 self.skipped(upcoming - slot - 1)
                 number, slot = number + upcoming - slot, upcoming
                 await self._at(slots.at(slot))
                 await self._round(number)
+            begin = slots.at(slot) + self.every()
 
     def progress(self) -> tuple[bool, str]:
         """Whether a round was completed lately, and how long ago in words."""

@@ -8,7 +8,7 @@ from sentinel.core import agenda
 from sentinel.core.agenda import Agenda, Rotation, turn
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.plan import make
-from sentinel.core.question import CLUSTER, in_namespace
+from sentinel.core.question import CLUSTER, Question, in_namespace
 from sentinel.core.resources import SECRETS
 from sentinel.core.standing import Standing, advance
 from sentinel.core.verdict import Reason, State, Verdict
@@ -34,7 +34,7 @@ def batches(count, size=2):
 def test_law_any_whole_period_of_slots_asks_every_batch_exactly_once(count, slots, start):
     all_, rotation = batches(count), Rotation(slot=start - 1)
     for _ in range(3):
-        asked = []
+        asked: list[Question] = []
         for slot in range(start, start + slots):
             got, rotation = turn(rotation, all_, slot, slots)
             asked += got
@@ -44,7 +44,8 @@ def test_law_any_whole_period_of_slots_asks_every_batch_exactly_once(count, slot
 
 @given(st.integers(1, 40), st.integers(1, 40), st.lists(st.integers(1, 5), min_size=1, max_size=60))
 def test_law_skipped_slots_are_made_up_for_and_no_batch_is_overtaken(count, slots, gaps):
-    all_, rotation, slot, order = batches(count, 1), Rotation(), -1, []
+    all_, rotation, slot = batches(count, 1), Rotation(), -1
+    order: list[Question] = []
     for gap in gaps:
         slot += gap
         got, rotation = turn(rotation, all_, slot, slots)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def body(*rules, **status):
     return json.dumps({"kind": "SelfSubjectRulesReview", "spec": {}, "status": status}).encode()
 
 
-BASIC = (
+BASIC: tuple[Any, ...] = (
     (["create"], ["authorization.k8s.io"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], []),
     (["create"], ["authentication.k8s.io"], ["selfsubjectreviews"], []),
 )
@@ -52,13 +53,19 @@ OPEN_DECOY = (["get"], [""], ["secrets"], ["sentinel-decoy"])
 CLOSED_DECOY = (["get"], [""], ["secrets"], ["sentinel-decoy-closed"])
 
 
+def read(*rules, **status) -> Review:
+    review = parse(body(*rules, **status))
+    assert review is not None
+    return review
+
+
 def beyond(*rules, target="team-b", wide_=frozenset()):
-    return suspicious(parse(body(*rules)), wide_, target, HOME)
+    return suspicious(read(*rules), wide_, target, HOME)
 
 
 class TestParsing:
     def test_a_review_is_a_set_of_single_grants(self):
-        review = parse(body((["get", "list"], ["", "apps"], ["pods"], ["a", "b"])))
+        review = read((["get", "list"], ["", "apps"], ["pods"], ["a", "b"]))
 
         assert review.grants == {
             Grant(verb, group, "pods", name) for verb in ("get", "list") for group in ("", "apps") for name in "ab"
@@ -73,10 +80,10 @@ class TestParsing:
 
     @pytest.mark.parametrize(("said", "incomplete"), [(True, True), (False, False), (None, False)])
     def test_incomplete_is_what_the_server_says(self, said, incomplete):
-        assert parse(body(incomplete=said)).incomplete is incomplete
+        assert read(incomplete=said).incomplete is incomplete
 
     def test_an_evaluation_error_alone_is_not_incompleteness(self):
-        assert not parse(body(evaluationError='[role "gone" not found]')).incomplete
+        assert not read(evaluationError='[role "gone" not found]').incomplete
 
     @pytest.mark.parametrize(
         "hostile",
@@ -114,7 +121,7 @@ class TestParsing:
     def test_as_many_grants_as_are_looked_at_are_looked_at(self):
         names = [f"n{number}" for number in range(MOST_GRANTS)]
 
-        assert len(parse(body((["get"], [""], ["secrets"], names))).grants) == MOST_GRANTS
+        assert len(read((["get"], [""], ["secrets"], names)).grants) == MOST_GRANTS
         assert parse(body((["get"], [""], ["secrets"], [*names, "one-more"]))) is None
 
 
@@ -124,7 +131,7 @@ class TestSuspicion:
         assert beyond(*BASIC, (["get"], [""], ["namespaces"], [HOME]), OPEN_DECOY, CLOSED_DECOY, target=HOME) == set()
 
     def test_the_baseline_is_what_a_real_account_without_bindings_may(self):
-        assert parse(body(*BASIC)).grants == BASELINE
+        assert read(*BASIC).grants == BASELINE
 
     @pytest.mark.parametrize(
         "rule",
@@ -142,8 +149,8 @@ class TestSuspicion:
         assert len(beyond(*BASIC, DOOR, rule)) == 1
 
     def test_cluster_wide_rules_are_subtracted_from_every_target(self):
-        everywhere = (["list"], [""], ["secrets"], [])
-        found = wide(parse(body(*BASIC, everywhere)))
+        everywhere: Any = (["list"], [""], ["secrets"], [])
+        found = wide(read(*BASIC, everywhere))
 
         assert found == {Grant("list", "", "secrets")}
         assert beyond(*BASIC, DOOR, everywhere, wide_=found) == set()

@@ -103,6 +103,7 @@ def test_the_change_that_closes_carries_the_breach_and_its_end():
     standing, _ = story("bh")
     _, change = advance(standing, HELD, Observation(Answer.DENIED, 99.0), 3)
 
+    assert change is not None and change.breach is not None
     assert change.turn is Turn.CLOSED
     assert (change.breach.since, change.breach.ended) == (10.0, 99.0)
 

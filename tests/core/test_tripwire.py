@@ -2,7 +2,7 @@
 
 import pytest
 
-from sentinel.core import tripwire
+from sentinel.core.gates import Light
 from sentinel.core.rules import Grant, Review, door
 from sentinel.core.tripwire import REDS, Wire, failed, reviewed
 
@@ -48,7 +48,7 @@ def test_a_review_without_our_door_is_a_failure():
 
     assert not after(empty).light.up
     assert after(LOADED, empty, empty).light.up
-    assert after(LOADED, empty, empty, empty).light == tripwire.Light(False, "the review does not list our door")
+    assert after(LOADED, empty, empty, empty).light == Light(up=False, detail="the review does not list our door")
 
 
 def test_the_door_of_another_target_is_not_ours():

@@ -1,13 +1,14 @@
 """A far side that does what a test tells it: the contract `Vantage` on a clock that a test moves."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sentinel.clients.clock import Clock
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.gates import OWN_GATES, Gate, Light, Lights
-from sentinel.core.plan import Plan, make
+from sentinel.core.plan import Plan, Scope, make
 from sentinel.core.question import CLUSTER, Question
 from sentinel.core.record import Record, Round
 from sentinel.core.resources import RESOURCES
@@ -113,10 +114,8 @@ class Scripted:
         found = suspects(grants, who, target, RESOURCES)
         return Suspicion(who, target, found.questions, found.review_only, not grants)
 
-    async def doors_of(self, targets: Collection[str]) -> None:
+    async def doors(self, targets: Collection[str]) -> None:
         self.opened |= set(targets)
-
-    doors = doors_of
 
     def lights(self) -> Mapping[str, Lights]:
         scope = self.far.plan.scope
@@ -189,9 +188,9 @@ class Watch:
         """Every planned question proven twice: the quiet state of a sentinel that runs for a while."""
         for _ in range(400):
             await self.rounds()
-            if all(self.book.standings[q].streak >= 2 for q in self.plan.questions if q in self.book.standings):
-                if set(self.plan.questions) <= self.book.standings.keys():
-                    return
+            known = self.book.standings
+            if all(question in known and known[question].streak >= 2 for question in self.plan.questions):
+                return
         raise AssertionError("not all was proven in 400 rounds")
 
     def take(self, plan: Plan) -> None:
@@ -200,10 +199,7 @@ class Watch:
         self.book.replan(plan)
 
 
-def ample(scope: object, **changes: object) -> Plan:
+def ample(scope: Scope, **changes: Any) -> Plan:
     """A plan whose budget never keeps a question waiting, with tiers of a few rounds."""
     settings = {"every": 10.0, "within": 30.0, "sweep": 60.0, "qps": 100_000.0, **changes}
-    return make(replace(scope, **settings))  # type: ignore[type-var]
-
-
-Script = Callable[[FarSide], None]
+    return make(replace(scope, **settings))
