@@ -1,5 +1,7 @@
 """Whoever proves nothing is told of within minutes, each cause once, and what mends itself wakes nobody."""
 
+import pytest
+
 from tests.alerts.rules import TENANTS
 from tests.alerts.world import FOREVER, World
 
@@ -194,11 +196,12 @@ def test_only_those_count_that_are_there() -> None:
     world.judge()
 
 
-def test_a_tenant_that_shuts_its_door_blinds_the_proof_about_itself_and_nobody_else() -> None:
+@pytest.mark.parametrize("reason", ["door", "limited"])
+def test_a_tenant_that_shuts_its_door_blinds_the_proof_about_itself_and_nobody_else(reason: str) -> None:
     world = World(until=900)
     for tenant in NAMES:
         if tenant != "team-c":
-            world.sentinel(tenant, blind={"team-c": (310, FOREVER)}, reason="door")
+            world.sentinel(tenant, blind={"team-c": (310, FOREVER)}, reason=reason)
 
     for tenant in NAMES:
         if tenant != "team-c":
