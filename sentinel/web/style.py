@@ -58,10 +58,12 @@ footer p { margin: .2rem 0; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, th, td { display: block; width: auto; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  th, td, td.number, tbody th, .gates td:nth-child(n) { border: 0; min-width: 0; padding: .1rem .7rem; width: auto; text-align: left; }
+  th, td, td.number, tbody th, .gates td:nth-child(n) { border: 0; min-width: 0; width: auto;
+    padding: .1rem .7rem; text-align: left; }
   td[data-label] { display: grid; grid-template-columns: 8rem 1fr; gap: .8rem; }
   td[data-label]::before { content: attr(data-label); color: var(--faint); font-size: .9rem; }
   td:empty, td.number.faint { display: none; }
   .facts div { grid-template-columns: 1fr; gap: 0; padding: .25rem 0; }
+  time { white-space: normal; } time small { white-space: nowrap; margin-left: 0; }
 }
 """
