@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,37 +28,11 @@ def model_at(path: Path) -> type[BaseModel] | None:
     return model
 
 
-def path_of(names: Sequence[str]) -> Path | None:
-    """Find the keys that these names mean, whatever their case; None if one of them does not exist."""
-    path: Path = ()
-    for name in names:
-        model = model_at(path)
-        found = [key for key in keys(model) if key.lower() == name.lower()] if model else []
-        if not found or (path and _is_list(path)):
-            return None
-        path = (*path, found[0])
-    return path
-
-
-def is_text(path: Path) -> bool:
-    """Say whether the value at this path is text, so that `123` and `on` need no quotes there."""
-    field = _field(path)
-    return (
-        field is not None
-        and not {int, float, bool} & set(_leaves(field.annotation))
-        and not _is_list(path)
-        and (model_at(path) is None)
-    )
-
-
-def _is_list(path: Path) -> bool:
-    field = _field(path)
-    return field is not None and tuple in _origins(field.annotation)
-
-
-def _field(path: Path) -> FieldInfo | None:
-    model = model_at(path[:-1])
-    return keys(model).get(str(path[-1])) if model else None
+def is_text(field: FieldInfo) -> bool:
+    """Say whether a value is text, so that `123` and `on` need no quotes there."""
+    annotation = field.annotation
+    plain = not {int, float, bool} & set(_leaves(annotation)) and not any(_models(annotation))
+    return plain and tuple not in _origins(annotation)
 
 
 def _leaves(annotation: Any) -> list[Any]:

@@ -136,6 +136,9 @@ def test_a_variable_overrides_the_key_of_its_name(
          " (lower-case letters, digits and '-', at most 63)")),
         ("SENTINEL__ISOLATION__SYSTEM", "[", ("isolation.system: found expected the node content,"
          " but found '<stream end>', expected YAML")),
+        ("SENTINEL__ISOLATION__EVERY", "", "isolation.every: found nothing, expected a duration such as 10s, 5m or 500ms"),
+        ("SENTINEL__TENANTS__NAME", "x", ("tenants.name: found a key that does not exist, expected the names of"
+         " keys joined by __ (lists are given whole: SENTINEL__ISOLATION__SYSTEM='[kube-system, infra]')")),
         ("SENTINEL__CLUSTER", "a\nb", ("cluster: found a\\x0ab, expected the name of the cluster"
          " (letters, digits and . _ : / @ -)")),
         ("SENTINEL__ISOLATION__EVRY", "5s", ("isolation.evry: found a key that does not exist, expected the names of"
@@ -187,7 +190,7 @@ def test_an_exception_that_ran_out_is_noted_from_the_day_after() -> None:
     assert notes(text, date(2026, 11, 20)) == [unread]
     assert notes(text, date(2026, 11, 21)) == [
         unread,
-        "s.yaml:8: isolation.allow[0].until: ran out on 2026-11-20: what it allowed is a breach again"
+        "s.yaml:8: isolation.allow[0].until: ran out on 2026-11-20: what it allowed is a breach again",
     ]
 
 
