@@ -20,7 +20,7 @@ from sentinel import __version__
 from sentinel.core.page import rfc3339
 from sentinel.core.record import Record, Round
 from sentinel.core.reply import clean
-from sentinel.core.standing import Breach, Turn
+from sentinel.core.standing import Breach
 
 MOST_WAITING = 2000
 """Lines; a round is one, so this is a disk that stood still for hours."""
@@ -130,7 +130,7 @@ def record_row(record: Record) -> dict[str, Any]:
         "audit_id": clean(seen.audit_id, 64),
         "subsumed": record.subsumed,
     }
-    if record.change.breach is not None and record.change.turn is not Turn.BLINDED:
+    if record.change.breach is not None:
         row["breach"] = _breach_row(record.change.breach)
     return row
 
