@@ -121,6 +121,13 @@ RECIPES: tuple[Recipe, ...] = (
         minutes=1,
         files={"prometheus2": "usr/bin/prometheus", "promtool2": "usr/bin/promtool"},
     ),
+    # For the Dockerfile's steps, where no container engine is.
+    DebianPackage(
+        "bubblewrap",
+        version="0.8",
+        minutes=1,
+        files={"bwrap": "usr/bin/bwrap"},
+    ),
     GoModule(
         "helm",
         version="3.22.0",
