@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test parts parts-peers lint format bench bench-peers lock clean
+.PHONY: help demo test parts parts-peers lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,9 @@ lint: $(READY) ## style, types, who may import whom
 format: $(READY) ## mends what can be mended
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+manifests: parts ## deploy/manifests, rendered from the chart again
+	@HELM="$$($(PYTHON) -c 'from tests.parts import find; print(find("helm"))')" deploy/manifests/render
 
 bench: $(READY) parts ## the figures in README, measured here
 	@$(BIN)/python -m tests.bench

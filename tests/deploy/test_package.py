@@ -37,7 +37,7 @@ def test_the_manifests_are_what_the_chart_renders_for_the_two_example_tenants() 
 
     written = (MANIFESTS / "tenant-sentinel.yaml").read_text()
 
-    assert chart.text(example) == written, "run deploy/manifests/render and commit what it writes"
+    assert chart.text(example) == written, "run `make manifests` and commit what it writes"
 
 
 def test_a_release_of_170_tenants_fits_into_what_helm_can_keep() -> None:
