@@ -6,9 +6,11 @@ takes the place of the oldest one, so that the kubelet and Prometheus, which are
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
@@ -23,6 +25,17 @@ _MOST_BODY = 1024  # nobody has a reason to send one
 _KEEPALIVE_SECONDS = 75.0  # longer than a scrape interval
 _LINGER_SECONDS = 0.5  # for a body that nobody reads
 _GOODBYE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether it is our mistake. A stranger's nonsense is answered, and would fill the log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, HttpProcessingError) and error.code < 500)
+
+
+_log.addFilter(_is_ours)
 
 
 def application(*middlewares: Middleware) -> web.Application:
@@ -41,6 +54,7 @@ async def listening(app: web.Application, where: Address, key: str) -> AsyncIter
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=_log,
         shutdown_timeout=_GOODBYE_SECONDS,
         keepalive_timeout=_KEEPALIVE_SECONDS,
         lingering_time=_LINGER_SECONDS,

@@ -236,13 +236,19 @@ def test_being_somebody_else_is_told_loudly_with_whoamis_word(told):
     assert lines["identity.right"]["identities"] == ["self"]
 
 
-@pytest.mark.parametrize(
-    ("field", "event"),
-    [("latent", "grant.latent"), ("review_only", "grant.review_only"), ("incomplete", "tripwire.incomplete")],
-)
-def test_what_only_a_review_shows_is_told_when_it_comes_and_when_it_goes(told, field, event):
-    raised = replace(a_round(NOON), **{field: frozenset({"team-b"})})
+HERE = frozenset({"team-b"})
 
+
+@pytest.mark.parametrize(
+    ("raised", "event"),
+    [
+        (replace(a_round(NOON), latent=HERE), "grant.latent"),
+        (replace(a_round(NOON), review_only=HERE), "grant.review_only"),
+        (replace(a_round(NOON), incomplete=HERE), "tripwire.incomplete"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_only_a_review_shows_is_told_when_it_comes_and_when_it_goes(told, raised, event):
     for report in (raised, raised, a_round(NOON + 20), a_round(NOON + 30)):
         told.sink.end_round(report)
 
