@@ -39,6 +39,7 @@ async def ask_everything(settings: Settings, environ: Mapping[str, str], check: 
     book = Book(plan, clock.wall(), (listener,))
     runner = RoundRunner(world.probe(plan), book, clock)
     wanted = tuple(q for q in plan.questions if not check or q.check == check)
-    await runner.run_agenda(Agenda(wanted, (), (), (), ()), _PATIENCE_SECONDS)
+    # As a tier's turn: what is open or overdue would be cut to the budget of a round.
+    await runner.run_agenda(Agenda((), (), wanted, (), ()), _PATIENCE_SECONDS)
     shown = (row for row in listener.records.values() if not check or row.question.check == check)
     return Outcome(tuple(shown), listener.reasons)
