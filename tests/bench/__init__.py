@@ -1,0 +1,1 @@
+"""Figures, printed as a table and never asserted: the machine is shared and noisy."""

@@ -1,0 +1,34 @@
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from tests.bench import cost, daemon, page, table
+from tests.bench.table import Row
+
+PARTS: dict[str, Callable[[], Iterable[Row]]] = {
+    "cost": cost.measure,
+    "daemon": daemon.measure,
+    "page": page.measure,
+}
+
+
+def main(words: list[str]) -> None:
+    """Rows are printed as they are found: it takes some minutes."""
+    started = time.monotonic()
+    if words == ["peers"]:
+        from tests.bench import peers
+
+        peers.main()
+    else:
+        print(*table.machine("kube-apiserver", "etcd", "prometheus", "alertmanager"), "", sep="\n")
+        print(table.head("figure", "measured", "goal"), flush=True)
+        for part in words or PARTS:
+            for row in PARTS[part]():
+                print(table.line(row), flush=True)
+    print(f"\nMeasured in {(time.monotonic() - started) / 60:.1f} minutes.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
