@@ -170,6 +170,8 @@ class Daemon:
             self.clock,
             count=self.metrics.count_push,
             delay=self.metrics.page_delay.observe,
+            repeat=settings.paging.repeat.total_seconds(),
+            resolved_for=10 * settings.paging.repeat.total_seconds(),
         )
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
         return (pager,)
@@ -212,4 +214,6 @@ def sender_of(settings: Settings) -> Sender:
             for tenant in settings.tenants
         ),
         shadow=settings.paging.mode == "shadow",
+        runbooks=settings.paging.runbooks,
+        dashboards=settings.paging.dashboards,
     )

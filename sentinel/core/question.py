@@ -5,6 +5,7 @@ authorizer's full 403; a grant is 406, given after authorization and before stor
 admission. So nothing of a tenant can enter our process, by construction.
 """
 
+import shlex
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -101,14 +102,20 @@ class Question:
         return "" if self.verb == "create" else self.name
 
     def reproduce(self, user: str, groups: tuple[str, ...] = ()) -> str:
-        """The command with which a person sees the same decision."""
+        """The command with which a person sees the same decision.
+
+        Quoted: whoever writes a Role that is bound to us chooses the names in it.
+        """
         resource = self.resource.label + (f"/{self.name}" if self.asked_name else "")
-        words = ["kubectl auth can-i", self.verb, resource, f"--as={user}"]
+        words = ["kubectl", "auth", "can-i", self.verb, resource, f"--as={user}"]
+        if user == "system:anonymous":
+            # Nobody but accounts may ask what they may: without this `can-i` itself is forbidden.
+            groups = ("system:unauthenticated", "system:authenticated", *groups)
         words += [f"--as-group={group}" for group in groups]
         if self.subresource:
             words.append(f"--subresource={self.subresource}")
-        words.append(f"-n {self.namespace}" if self.namespace else "--all-namespaces")
-        return " ".join(words)
+        words += ["-n", self.namespace] if self.namespace else ["--all-namespaces"]
+        return shlex.join(words)
 
 
 # limit=1 also where we expect a denial: a denied list without it is charged ten seats.

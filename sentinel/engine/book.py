@@ -51,6 +51,7 @@ class Book:
     users: dict[str, str] = field(default_factory=dict)
     wide: set[Question] = field(default_factory=set)
     forgotten: set[Series] = field(default_factory=set)
+    strangers: set[str] = field(default_factory=set)
     expiry: Callable[[], Mapping[str, float]] = dict
     _rules: dict[str, frozenset[Grant]] = field(default_factory=dict, repr=False)
 
@@ -159,7 +160,7 @@ class Book:
             latent=beliefs.latent(),
             review_only=self._targets(lambda suspicion: bool(suspicion.review_only)),
             incomplete=self._targets(lambda suspicion: suspicion.incomplete),
-            wrong_identity=self._wrong(),
+            wrong_identity=frozenset(self.strangers),
             expiry=self.expiry(),
             reasons=(*((ended,) if ended else ()), *self._not_ready()),
         )
@@ -182,7 +183,9 @@ class Book:
         self.suspicions = {k: found for k, found in self.suspicions.items() if k in keys}
         suspected = {q for found in self.suspicions.values() for q in found.questions}
         self.doubts = {q: denials for q, denials in self.doubts.items() if q in suspected}
-        self.gates = {key: row for key, row in self.gates.items() if not key[2] or (key[1], key[2]) in keys}
+        known = {(who, "") for who in (*plan.scope.accounts, *plan.scope.anonymous)} | keys
+        self.gates = {key: row for key, row in self.gates.items() if key[1:] in known}
+        self.strangers &= {who for who, _ in known}
 
     def _take(
         self,
@@ -299,10 +302,6 @@ class Book:
         rows = self.suspicions.items()
         return frozenset(target for (_, target), found in rows if wanted(found))
 
-    def _wrong(self) -> frozenset[str]:
-        whoami = (row for row in self.gates.values() if row.gate is Gate.WHOAMI)
-        return frozenset(row.identity for row in whoami if row.light.identity)
-
     def _not_ready(self) -> tuple[str, ...]:
         """What keeps an identity from proving anything; a single target's gates are not that."""
         red = (row for row in self.gates.values() if not row.light.up and not row.target)
@@ -313,6 +312,11 @@ class Book:
         same = before is not None and before.light.up == light.up
         since = before.since if before is not None and same else now
         self.gates[gate, identity, target] = GateRow(gate, identity, light, since, target)
+        if gate is Gate.WHOAMI and light.identity:
+            self.strangers.add(identity)
+        elif gate is Gate.WHOAMI and light.up:
+            # Only our own name ends it: a whoami without an answer takes nothing back.
+            self.strangers.discard(identity)
 
 
 def _red(lights: Lights, gates: tuple[Gate, ...], question: Question) -> Reason | None:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section
-from sentinel.settings.words import HttpUrl, PushUrl, one_of
+from sentinel.settings.words import HttpUrl, PushUrl, Text, one_of
 
 
 class Paging(Section):
@@ -24,6 +24,16 @@ class Paging(Section):
 
     relay: HttpUrl | None = None
     """The witness that passes pushes on. Nothing reads this yet; `sentinel check` says so."""
+
+    repeat: Duration = timedelta(seconds=30)
+    """How often what stands is pushed again; Alertmanager forgets what it is not told. An end is
+    repeated for ten times as long, and a page outlives its sender by three times."""
+
+    runbooks: Text = "alerts/runbooks"
+    """Where `<AlertName>.md` lies, for the pushed pages; the chart writes its `runbookBase`."""
+
+    dashboards: Text = "/d"
+    """Grafana's address up to the dashboard's uid; the chart writes its `dashboardBase`."""
 
     direct: tuple[PushUrl, ...] = ()
     """Alertmanagers, each of which gets every push; `dns+http://` means all addresses behind a name.

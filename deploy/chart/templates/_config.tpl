@@ -9,7 +9,13 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" -}}
 {{- $_ := set $isolation "system" (include "sentinel.system" $root | fromJsonArray) -}}
 {{- $_ := set $isolation "release" $root.Release.Namespace -}}
-{{- $timers := dict "isolation" $isolation "paging" (dict "promise" "5m") -}}
+{{- $paging := dict "promise" "5m" -}}
+{{- if $root.Values.paging.direct -}}
+{{- $_ := set $paging "repeat" "30s" -}}
+{{- with $root.Values.runbookBase }}{{- $_ := set $paging "runbooks" (trimSuffix "/" .) }}{{- end -}}
+{{- with $root.Values.dashboardBase }}{{- $_ := set $paging "dashboards" (trimSuffix "/" .) }}{{- end -}}
+{{- end -}}
+{{- $timers := dict "isolation" $isolation "paging" $paging -}}
 {{- $chosen := include "sentinel.scaledTree" (list $root (mergeOverwrite $timers (deepCopy (default (dict) $root.Values.config)))) | fromJson -}}
 {{- if $root.Values.paging.direct }}{{- $_ := set $chosen.v.paging "direct" $root.Values.alertmanagers }}{{- end -}}
 # Rendered by the chart: edit its values, not this file. A change is noticed without a restart.
@@ -36,7 +42,7 @@ identities:
 {{- if kindIs "map" $tree -}}
 {{- $copy = dict -}}
 {{- range $key, $value := $tree -}}
-{{- if and (kindIs "string" $value) (has $key (list "every" "within" "sweep" "promise")) -}}
+{{- if and (kindIs "string" $value) (has $key (list "every" "within" "sweep" "promise" "repeat")) -}}
 {{- $_ := set $copy $key (include "sentinel.scaled" (list $root $value)) -}}
 {{- else if and (kindIs "string" $value) (eq $key "timeout") -}}
 {{- $_ := set $copy $key (include "sentinel.timeout" (list $root $value $tree.every)) -}}
