@@ -4,12 +4,13 @@ The rotations are round-robin over batches, so nothing is forgotten and nothing 
 what is due is a number, by Bresenham's line over the slots.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from sentinel.core.plan import Batch, Plan
-from sentinel.core.question import CLUSTER, Question
+from sentinel.core.question import CLUSTER, Question, at_cluster_scope
 from sentinel.core.schedule import quota_between
 from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
 
@@ -41,11 +42,12 @@ class Agenda:
     tier2: Batch
     overdue: Batch
     tier3: Batch
+    wide: Batch = ()
 
     @property
     def questions(self) -> Batch:
-        """Each question once, the open ones first."""
-        parts = (self.open, self.tier1, self.tier2, self.overdue, self.tier3)
+        """Each question once, the open ones first; before them only what may stand for several."""
+        parts = (self.wide, self.open, self.tier1, self.tier2, self.overdue, self.tier3)
         return tuple(dict.fromkeys(chain.from_iterable(parts)))
 
 
@@ -72,9 +74,24 @@ def suspecting(
 ) -> Agenda:
     """The same round with further questions to ask at once; it costs no more for it."""
     budget = plan.round_budget
+    suspects = [*suspects]
     urgent = sorted(dict.fromkeys([*agenda.open, *suspects]), key=lambda q: _asked(standings, q))
     urgent = urgent[:budget]
-    return replace(agenda, open=tuple(urgent), overdue=agenda.overdue[: budget - len(urgent)])
+    wide, overdue = tuple(_wider(suspects)), agenda.overdue[: budget - len(urgent)]
+    return replace(agenda, open=tuple(urgent), overdue=overdue, wide=wide)
+
+
+def _wider(suspects: Iterable[Question]) -> list[Question]:
+    """What shows in two targets at once may be a cluster-wide rule that came after its own review.
+
+    It is asked as such first, or one hole would page once for every target.
+    """
+    found: dict[Question, set[str]] = defaultdict(set)
+    for question in suspects:
+        if question.target != CLUSTER and question.resource.namespaced and not question.subresource:
+            wide = at_cluster_scope(question.identity, question.verb, question.resource)
+            found[wide].add(question.target)
+    return [wide for wide, targets in found.items() if len(targets) > 1]
 
 
 def _overdue(plan: Plan, standings: Mapping[Question, Standing]) -> list[Question]:
