@@ -57,13 +57,13 @@ class _Connector(aiohttp.TCPConnector):
     async def _create_connection(  # aiohttp's own signature
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109
     ) -> ResponseHandler:
-        made = await super()._create_connection(req, traces, timeout)
+        # Counted before it is there: one that hangs is not the one that the controls were asked on.
         self.opened += 1
-        return made
+        return await super()._create_connection(req, traces, timeout)
 
 
 class Connection:
-    """A session of at most one connection; `opened` counts how many there have been."""
+    """A session of at most one connection; `opened` counts how many were begun."""
 
     def __init__(self, url: str, tls: ssl.SSLContext | None, timeout: float, clock: Clock) -> None:
         """Prepare; nothing is opened before the first request. `timeout` in seconds, for each."""
@@ -76,7 +76,7 @@ class Connection:
 
     @property
     def opened(self) -> int:
-        """Connections opened so far: more than one means that some reply came over another."""
+        """Connections begun so far: more than one means that some question went over another."""
         return self._connector.opened if self._connector is not None else 0
 
     async def __aenter__(self) -> Self:

@@ -60,6 +60,7 @@ class KubeRead:
     clock: Clock
     types: dict[str, Resource] | None = None
     types_at: float = 0.0
+    all_types_at: float = -1e9
     door_read: dict[str, float] = field(default_factory=dict)
     wires: dict[tuple[str, str], Wire] = field(default_factory=dict)
 
@@ -117,8 +118,9 @@ class KubeVantage:
         found = []
         for who in self._accounts():
             bearer = self._tokens[who.name].text
-            absent = await kube_review.review(self._connection, bearer, ABSENT_NAMESPACE)
+            absent = await self._review(bearer, ABSENT_NAMESPACE)
             if isinstance(absent, str):
+                found.append(Suspicion(who.name, CLUSTER, known=False))
                 found += [self._unreviewed(who, target, absent) for target in self._probe.targets]
                 continue
             wide = rules.wide(absent)
@@ -224,6 +226,8 @@ class KubeVantage:
 
     async def _controls(self) -> None:
         for who in self._accounts():
+            if not self.intact:
+                return
             own = self._own[who.name]
             own[Gate.CANARY] = await self._canary(who)
             own[Gate.DECOY] = await self._decoys(who)
@@ -245,7 +249,7 @@ class KubeVantage:
     async def _ask_doors(self, targets: Collection[str]) -> None:
         for who in self._accounts():
             for target in targets:
-                if target != CLUSTER:
+                if target != CLUSTER and self.intact:
                     self._doors[who.name][target] = await self._door(who, target)
 
     async def _door(self, who: Identity, target: str) -> Light:
@@ -269,14 +273,22 @@ class KubeVantage:
 
     async def _suspect(self, who: Identity, target: str, wide: frozenset[Grant]) -> Suspicion:
         bearer = self._tokens[who.name].text
-        found = await kube_review.review(self._connection, bearer, target)
+        found = await self._review(bearer, target)
         if isinstance(found, str):
             return self._unreviewed(who, target, found)
         beyond = rules.suspicious(found, wide, target, self._probe.home)
         wire = tripwire.reviewed(self._wire(who, target), target, found, beyond)
         self._probe.wires[who.name, target] = wire
         asked = rules.suspects(beyond, who.name, target, await self._types_for(beyond))
-        return Suspicion(who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete)
+        # RBAC that is not loaded lists nothing: that takes back no suspicion.
+        known = wire.reds == 0 or bool(beyond)
+        return Suspicion(who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete, known)
+
+    async def _review(self, bearer: str, namespace: str) -> Review | str:
+        # On a connection that is another one by now each review could take the whole timeout.
+        if not self.intact:
+            return "the connection was lost"
+        return await kube_review.review(self._connection, bearer, namespace)
 
     def _unreviewed(self, who: Identity, target: str, why: str) -> Suspicion:
         wire = tripwire.failed(self._wire(who, target), why)
@@ -293,6 +305,11 @@ class KubeVantage:
         named = {f"{grant.resource}.{grant.group}" for grant in strange if grant.group}
         if not any(grant.group == "*" for grant in strange) and named <= types.keys():
             return types.values()
+        now = self._probe.clock.monotonic()
+        if now < self._probe.all_types_at + self._probe.within:
+            # A Role may name types that nobody serves, and whoever writes it must not set our pace.
+            return types.values()
+        self._probe.all_types_at = now
         roots = await kube_review.group_roots(self._connection, self._any_bearer())
         found = roots and await kube_review.served_types(self._connection, self._any_bearer(), roots)
         if found:

@@ -1,5 +1,6 @@
 """A far side that does what a test tells it: the contract `Vantage` on a clock that a test moves."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -71,6 +72,7 @@ class FarSide:
     doors: list[str] = field(default_factory=list)
     confirmed: list[Question] = field(default_factory=list)
     bug_at: Question | None = None
+    hangs: bool = False  # the reviews never come back
 
     def answer(self, question: Question) -> Answer:
         return self.answers.get(question, self.default)
@@ -100,6 +102,8 @@ class Scripted:
         return self.far.not_ready
 
     async def suspect(self) -> list[Suspicion]:
+        if self.far.hangs:
+            await asyncio.sleep(1e6)
         scope, far = self.far.plan.scope, self.far
         rows = [(who, target) for who in scope.accounts for target in (CLUSTER, *scope.targets)]
         if far.review_fails:

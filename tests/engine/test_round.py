@@ -1,5 +1,7 @@
 """One round: what is judged when, what is left for the next, and what a wider breach stands for."""
 
+import asyncio
+
 import pytest
 
 from sentinel.core.answer import Answer
@@ -368,6 +370,20 @@ async def test_our_own_bug_in_one_question_ends_the_round_with_an_error_and_not_
 
     with pytest.raises(RuntimeError, match="our own bug"):
         await watch.rounds(4)
+
+
+@pytest.mark.looptime
+async def test_a_round_that_does_not_come_to_an_end_is_ended_before_we_look_stalled(watch):
+    """A slow API server is not our own fault: `/healthz` must not fall, or we are restarted for it."""
+    await watch.until_all_held()
+    watch.far.hangs = True
+    start = asyncio.get_running_loop().time()
+
+    records = await watch.rounds()
+
+    assert asyncio.get_running_loop().time() - start < 3 * watch.plan.every + 30
+    assert {(r.asked, r.verdict.reason) for r in records} == {(False, Reason.SILENT)}
+    assert watch.last.reasons[0].startswith("the controls alone took longer than")
 
 
 async def test_the_number_asked_is_the_number_of_questions_that_were_asked(watch):
