@@ -9,6 +9,7 @@ from the file is a `generation`, built again as a whole when a new file is right
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from sentinel import logs
 from sentinel.clients.clock import Clock
 from sentinel.core.page import Party, Sender
 from sentinel.core.record import Round
@@ -86,6 +88,7 @@ class Daemon:
         self.book.replan(plan)
         self.book.expiry = lambda: world.expiry(probe)
         self.metrics.expect(plan)
+        self.history.expect(plan)
         runner = RoundRunner(probe, self.book, self.clock)
         rounds = self._scheduler(runner)
         async with AsyncExitStack() as stack:
@@ -111,6 +114,9 @@ class Daemon:
                 start("pages", sender.run)
             for writer in journal:
                 start("journal", writer.run)
+            # What was built stays: a full collection would look through all of it, for 27 ms at 100 tenants.
+            gc.collect()
+            gc.freeze()
             yield
 
     async def _until_stopped_or_reloaded(self) -> None:
@@ -133,6 +139,7 @@ class Daemon:
             _log.error("config.refused", path=str(self.path), problems=[str(one) for one in examined.problems])
             return False
         self.settings = examined.settings
+        logs.configure(self.settings.log.level, self.settings.log.format)
         self.metrics.config_hash.set(examined.hash)
         self.metrics.reload_ok.set(1)
         _log.info("config.taken", path=str(self.path), hash=examined.hash)
