@@ -87,6 +87,12 @@ class Book:
         wide = at_cluster_scope(question.identity, question.verb, question.resource)
         return self.standings.get(wide, _NEW).breach is not None
 
+    def may_be_wider(self, question: Question) -> bool:
+        """Whether this is news, and about a thing that could be open in the whole cluster."""
+        known = self.standings.get(question, _NEW).breach is not None
+        elsewhere = question.target != CLUSTER and question.resource.namespaced and not question.subresource
+        return elsewhere and not known
+
     def breached(self, question: Question, seen: Observation, second: Confirmation, round_: int) -> Record:
         """Judge what was served, at once; the second look may only say who was asking."""
         found = verdict.judge(

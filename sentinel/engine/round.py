@@ -26,6 +26,9 @@ _GRACE_SECONDS = 20.0
 """A round ends before the scheduler looks stalled (three periods and 30 s): a slow API server is
 not our own fault, and a restart would not make it faster."""
 
+Pending = dict[Question, Observation | None]
+"""What waits for the closing controls; None for what was due and not asked."""
+
 
 @dataclass
 class RoundRunner:
@@ -81,49 +84,52 @@ class RoundRunner:
         self._judge(pending, before, after, intact=vantage.intact)
         return asked
 
-    async def _ask(
-        self, vantage: Vantage, questions: Iterable[Question], deadline: float
-    ) -> tuple[list[tuple[Question, Observation | None]], int]:
+    async def _ask(self, vantage: Vantage, questions: Iterable[Question], deadline: float) -> tuple[Pending, int]:
         """Ask in order; what was served is judged at once, the rest is handed back, with the number asked."""
-        pending: list[tuple[Question, Observation | None]] = []
-        asked = 0
+        pending: Pending = {}
+        asked: set[Question] = set()
         for question in questions:
+            if question in asked or self.book.is_subsumed(question):
+                continue
             if not vantage.intact or self.clock.monotonic() > deadline:
-                pending.append((question, None))
-            elif not self.book.is_subsumed(question):
-                seen = await vantage.ask(question)
-                asked += 1
-                if seen.answer is Answer.SERVED:
-                    asked += await self._look_wider(vantage, question)
-                    second = await vantage.confirm(question)
-                    self.book.breached(question, seen, second, self.number)
-                else:
-                    pending.append((question, seen))
-        return pending, asked
+                pending[question] = None
+                continue
+            asked.add(question)
+            seen = await vantage.ask(question)
+            if seen.answer is Answer.SERVED:
+                pending |= await self._look_wider(vantage, question, asked)
+                second = await vantage.confirm(question)
+                self.book.breached(question, seen, second, self.number)
+            else:
+                pending[question] = seen
+        return pending, len(asked)
 
-    async def _look_wider(self, vantage: Vantage, question: Question) -> int:
+    async def _look_wider(self, vantage: Vantage, question: Question, asked: set[Question]) -> Pending:
         """Before a new breach in one namespace is told: a hole in the whole cluster is one page, not a hundred.
 
-        Its rule may have come after its own review. Gives the number of questions asked.
+        Its rule may have come after its own review. Each is asked once in a round, and any other
+        answer than served is handed back: it may be due in this round anyhow.
         """
-        if not self.book.may_be_wider(question):
-            return 0
         wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        if wide in asked or not self.book.may_be_wider(question):
+            return {}
+        asked.add(wide)
         seen = await vantage.ask(wide)
-        if seen.answer is Answer.SERVED:
-            self.book.breached(wide, seen, await vantage.confirm(wide), self.number)
-        return 1
+        if seen.answer is not Answer.SERVED:
+            return {wide: seen}
+        self.book.breached(wide, seen, await vantage.confirm(wide), self.number)
+        return {}
 
     def _judge(
         self,
-        pending: Iterable[tuple[Question, Observation | None]],
+        pending: Pending,
         before: Mapping[str, Lights],
         after: Mapping[str, Lights],
         *,
         intact: bool,
     ) -> None:
         brackets: dict[tuple[str, str, str], Bracket] = {}
-        for question, seen in pending:
+        for question, seen in pending.items():
             key = (question.identity, question.target, question.resource.label)
             bracket = brackets.get(key)
             if bracket is None:

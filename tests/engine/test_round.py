@@ -372,6 +372,18 @@ async def test_our_own_bug_in_one_question_ends_the_round_with_an_error_and_not_
         await watch.rounds(4)
 
 
+async def test_what_several_new_breaches_may_be_in_the_whole_cluster_is_asked_once_in_a_round(watch):
+    await watch.until_all_held()
+    for target in ("team-001", "team-002", "kube-system"):
+        for verb in ("list", "get"):
+            watch.far.answers[in_namespace("self", verb, SECRETS, target)] = Answer.SERVED
+
+    await watch.rounds(4)  # the far side fails the test when anything is asked twice in a round
+
+    assert watch.book.standings[WIDE].breach is None
+    assert len([s for s, at in watch.last.breach_since.items() if at]) == 3
+
+
 @pytest.mark.looptime
 async def test_a_round_that_does_not_come_to_an_end_is_ended_before_we_look_stalled(watch):
     """A slow API server is not our own fault: `/healthz` must not fall, or we are restarted for it."""
