@@ -55,7 +55,10 @@ class _Connector(aiohttp.TCPConnector):
     opened = 0
 
     async def _create_connection(  # aiohttp's own signature
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
     ) -> ResponseHandler:
         # Counted before it is there: one that hangs is not the one that the controls were asked on.
         self.opened += 1
