@@ -10,6 +10,9 @@ from typing import Protocol
 from sentinel.core.token import Claims, claims_of
 from sentinel.errors import OwnFault
 
+_MOST_BYTES = 64 * 1024
+"""Of a token file; a projected token has about 1,200. The API server takes no longer header."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -48,6 +51,8 @@ class FileToken:
         """The file's token, stripped. Raises OwnFault when it is missing, empty or unfit."""
         try:
             stat = self._path.stat()
+            if stat.st_size > _MOST_BYTES:
+                raise OwnFault(f"token file {self._path}: longer than a token ({stat.st_size} bytes)")  # noqa: TRY301
             mark = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if self._token is None or mark != self._seen:
                 text = self._path.read_text("ascii", "strict").strip()
