@@ -25,7 +25,7 @@ def settings():
 
 
 def lint(folder=ROOT):
-    command = [LINT, "--no-logo", "--no-cache"]
+    command = [str(LINT), "--no-logo", "--no-cache"]
     env = {"PYTHONPATH": str(folder)}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
