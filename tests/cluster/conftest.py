@@ -1,11 +1,18 @@
 """What the tests of this folder share: servers that outlive a test, and may be restarted by it."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import conftest
+from tests.cluster.ground import Ground, prepared
+from tests.cluster.lookout import Lookout
+from tests.cluster.town import Town
+from tests.deploy import chart
+from tests.support import proxy
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +23,26 @@ def _no_process_left_behind() -> Iterator[None]:
     left = Counter(map(conftest.name_of, conftest.children())) - before
     if left:
         pytest.fail(f"child processes left behind: {', '.join(sorted(left))}")
+
+
+@pytest.fixture(scope="package")
+def town() -> Iterator[Town]:
+    """Five tenants under watch. A test that breaks something mends it, and waits until it is seen."""
+    with Town() as built:
+        yield built
+
+
+@pytest.fixture(scope="package")
+def ground() -> Iterator[Ground]:
+    with prepared() as made:
+        yield made
+
+
+@pytest.fixture
+def scene(ground: Ground) -> Iterator[Ground]:
+    """The ground with a fresh sentinel, in process; an honest front again when the test is over."""
+    with tempfile.TemporaryDirectory(prefix="sentinel-scene-") as folder:
+        config = chart.configuration(ground.objects, "team-a")
+        ground.look = Lookout(ground.cluster, Path(folder), config, namespace="team-a", server=ground.front)
+        yield ground
+        ground.front.fault = proxy.passes

@@ -6,8 +6,8 @@ all is called a breach; the reason and the gate are the right ones; then everyth
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,72 +16,13 @@ from sentinel.core.agenda import Agenda
 from sentinel.core.question import Question
 from sentinel.core.record import Record
 from sentinel.core.verdict import Reason, State
+from tests.cluster.ground import MOST_ROUNDS, Ground
 from tests.cluster.lookout import PATIENCE, Lookout
 from tests.deploy import chart
 from tests.support import manifests, proxy
 from tests.support.authority import Authority
-from tests.support.controlplane import CONTROLLERS, ControlPlane
 from tests.support.eventually import eventually
-from tests.support.proxy import Proxy
 from tests.support.sentinels import Metrics
-
-NAMESPACES = ("sentinel-system", "team-a", "team-b")
-MOST_ROUNDS = 40
-"""Until everything is proven: two rounds are usual, and a busy machine answers some questions late."""
-
-
-@dataclass
-class Ground:
-    """Two tenants on an API server of their own, and a front before it that can lie."""
-
-    cluster: ControlPlane
-    front: Proxy
-    objects: list[chart.Object]
-    look: Lookout = field(init=False)
-
-    @property
-    def door(self) -> chart.Object:
-        return chart.one(self.objects, "RoleBinding", "sentinel-door", "team-b")
-
-    @property
-    def decoy(self) -> chart.Object:
-        return next(
-            found
-            for found in chart.of_kind(self.objects, "RoleBinding")
-            if found["metadata"]["namespace"] == "sentinel-system" and "decoy" in found["metadata"]["name"]
-        )
-
-    @property
-    def own_binding(self) -> chart.Object:
-        return chart.one(self.objects, "RoleBinding", "sentinel", "team-a")
-
-    def install(self) -> None:
-        """What the chart gives, again: whatever a test took away is back."""
-        self.cluster.admin.apply(*(manifests.namespace(name) for name in NAMESPACES))
-        self.cluster.admin.apply(*self.objects)
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[Ground]:
-    tenants = [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")]
-    # 0.02 makes rounds of 200 ms; the tiers come round within five of them.
-    config = {"isolation": {"within": "50s", "sweep": "50s", "qps": 5000}}
-    values = {"tenants": tenants, "timeScale": 0.02, "config": config, "monitor": {"enabled": False}}
-    with ControlPlane(controllers=CONTROLLERS) as cluster, Proxy(cluster) as front:
-        made = Ground(cluster, front, chart.render(chart.values() | values))
-        made.install()
-        cluster.admin.apply(manifests.account("team-a", "other"))
-        yield made
-
-
-@pytest.fixture
-def scene(ground: Ground) -> Iterator[Ground]:
-    with tempfile.TemporaryDirectory(prefix="sentinel-blind-") as folder:
-        config = chart.configuration(ground.objects, "team-a")
-        ground.look = Lookout(ground.cluster, Path(folder), config, namespace="team-a", server=ground.front)
-        yield ground
-        ground.front.fault = proxy.passes
-
 
 Act = Callable[[Ground], object]
 Affected = Callable[[Question], bool]
