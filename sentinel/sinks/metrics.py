@@ -69,6 +69,7 @@ class Metrics:
     def expect(self, plan: Plan) -> None:
         """Create every child that this plan can give, at 0."""
         scope = plan.scope
+        self._forget_others((*scope.accounts, *scope.anonymous))
         for check, identity in product(CHECKS, (*scope.accounts, *scope.anonymous)):
             self._children(check, identity)
         for check in CHECKS:
@@ -160,6 +161,13 @@ class Metrics:
             {code: self.denials.labels(check, identity, code) for code in ("401", "403")},
         )
         return hot
+
+    def _forget_others(self, identities: Collection[str]) -> None:
+        """An identity that was taken out is neither red nor does its last token run out."""
+        for gauge, label in ((self.token_expiry, 0), (self.gate_up, 1)):
+            for child in [*gauge._metrics]:  # noqa: SLF001  # the library has no public list of children
+                if child[label] not in identities:
+                    gauge.remove(*child)
 
     def _expect_targets(self, plan: Plan) -> None:
         scope = plan.scope
