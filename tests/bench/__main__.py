@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import cost, daemon, page, table
+from tests.bench import cost, daemon, page, peers, table
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -18,8 +18,6 @@ def main(words: list[str]) -> None:
     """Rows are printed as they are found: it takes some minutes."""
     started = time.monotonic()
     if words == ["peers"]:
-        from tests.bench import peers
-
         peers.main()
     else:
         print(*table.machine("kube-apiserver", "etcd", "prometheus", "alertmanager"), "", sep="\n")
