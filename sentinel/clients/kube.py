@@ -17,6 +17,7 @@ from typing import Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.tracing import Trace
 from yarl import URL
 
@@ -63,6 +64,13 @@ class _Connector(aiohttp.TCPConnector):
         # Counted before it is there: one that hangs is not the one that the controls were asked on.
         self.opened += 1
         return await super()._create_connection(req, traces, timeout)
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        ends = should_close or protocol.should_close
+        if ends:
+            # Closing politely, TLS reads on for half a minute what a server without end still sends.
+            protocol.abort()
+        super()._release(key, protocol, should_close=ends)
 
 
 class Connection:
