@@ -69,7 +69,7 @@ class Town:
         self.pages = stack.enter_context(Webhook())
         self.tickets = stack.enter_context(Webhook())
         self.alertmanager = Alertmanager({"route": {"receiver": "none"}, "receivers": [{"name": "none"}]})
-        self.objects = chart.render(self._values())
+        self.objects = chart.render(self.values)
         (self.alertmanager.folder / "alertmanager.yml").write_text(yaml.safe_dump(self._route()))
         stack.enter_context(self.alertmanager)
         self.audit_log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sentinel-audit-"))) / "log"
@@ -81,7 +81,8 @@ class Town:
             self.sentinels[tenant] = stack.enter_context(resident(self.cluster, self.objects, tenant))
         self.prometheus = stack.enter_context(self._prometheus())
 
-    def _values(self) -> chart.Object:
+    @property
+    def values(self) -> chart.Object:
         tenants = [{"name": name, "namespaces": [name], "owner": f"owner of {name}"} for name in TENANTS]
         return chart.values() | {
             "cluster": CLUSTER,
@@ -104,10 +105,10 @@ class Town:
 
     def _prometheus(self) -> Prometheus:
         managers = [{"static_configs": [{"targets": [self.alertmanager.address]}]}]
-        config = {"scrape_configs": [self._job(TENANTS)], "alerting": {"alertmanagers": managers}}
+        config = {"scrape_configs": [self.job(TENANTS)], "alerting": {"alertmanagers": managers}}
         return Prometheus(config, self.rules, resend_delay=f"{int(15_000 * SCALE)}ms")
 
-    def _job(self, tenants: Iterable[str]) -> chart.Object:
+    def job(self, tenants: Iterable[str]) -> chart.Object:
         """The shipped one, with these tenants' pods in place of their discovery."""
         text = chart.one(self.objects, "ConfigMap", "sentinel-scrape")["data"]["sentinel.scrape.yaml"]
         (job,) = yaml.safe_load(text)["scrape_configs"]
@@ -131,7 +132,7 @@ class Town:
         file = self.prometheus.folder / "prometheus.yml"
         config = yaml.safe_load(file.read_text())
         pods = [name for name in TENANTS if replicas or name != tenant]
-        file.write_text(yaml.safe_dump(config | {"scrape_configs": [self._job(pods)]}))
+        file.write_text(yaml.safe_dump(config | {"scrape_configs": [self.job(pods)]}))
         self.prometheus.reload()
 
     def audited(self, audit_id: str) -> chart.Object:
@@ -146,8 +147,8 @@ class Town:
         found = 0
         for line in self.audit_log.read_text().splitlines():
             event = json.loads(line)
-            asked = (event["user"]["username"], event["verb"], event["objectRef"].get("namespace"))
-            at = datetime.fromisoformat(event["requestReceivedTimestamp"].replace("Z", "+00:00"))
+            asked = (event["user"].get("username"), event["verb"], event["objectRef"].get("namespace"))
+            at = datetime.fromisoformat(event["requestReceivedTimestamp"])
             denied = event["responseStatus"]["code"] == 403 and asked == (user, verb, namespace)
             found += denied and at.timestamp() > after
         return found
