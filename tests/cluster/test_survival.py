@@ -130,6 +130,8 @@ def scene(town: Town) -> Iterator[Scene]:
     town.settle()
     with Vigil(town) as vigil:
         yield Scene(town, vigil)
+    # What was told before Alertmanager lost its memory is never called over by it.
+    town.pages.clear()
     town.settle()
 
 
