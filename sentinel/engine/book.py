@@ -184,6 +184,8 @@ class Book:
         self.plan = plan
         self._rules.clear()
         self.rotations = (Rotation(), Rotation())
+        # Who can be asked again has to be proven again.
+        self.forgotten = {gone for gone in self.forgotten if not self._knows(gone.identity, gone.target)}
         keys = {(who, t) for who in plan.scope.accounts for t in (*plan.scope.targets, CLUSTER)}
         self.clean = {key: count for key, count in self.clean.items() if key in keys}
         self.suspicions = {k: found for k, found in self.suspicions.items() if k in keys}
