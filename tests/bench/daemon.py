@@ -18,10 +18,12 @@ FAST = {"every": "5s", "within": "20s", "sweep": "40s", "qps": 100_000}
 
 
 def measure() -> Iterator[Row]:
-    for targets, memory, cpu in ((10, "≤ 70 MiB", "≤ 1 %"), (100, "≤ 90 MiB", "")):
-        with town(tenants_for(targets)) as here:
-            yield Row(f"memory (RSS) with {targets} targets, every question asked", _memory(here), memory)
-            yield Row(f"CPU at default settings with {targets} targets, scraped every 10 s", _cpu(here), cpu)
+    with town(tenants_for(10)) as here:
+        yield Row("memory (RSS) with 10 targets, every question asked", _memory(here), "≤ 70 MiB")
+        yield Row("CPU at default settings with 10 targets, scraped every 10 s", _cpu(here), "≤ 1 %")
+    with town(tenants_for(100)) as here:
+        # No CPU: a hundred tenants share the budget, and one's round comes every four minutes.
+        yield Row("memory (RSS) with 100 targets, every question asked", _memory(here), "≤ 90 MiB")
 
 
 def _memory(here: Town) -> str:
