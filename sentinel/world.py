@@ -121,7 +121,7 @@ class World:
 
         path = self.settings.kubernetes.kubeconfig or endpoint.usual_kubeconfig(self.environ)
         try:
-            found = await Kubeconfig(str(path), self.settings.kubernetes.context).load()
+            found = await Kubeconfig(str(path), self.settings.kubernetes.context, self.clock).load()
             await self._refuse_strangers(found, str(path))
         except ClientError as error:
             self.why = str(error)

@@ -9,48 +9,64 @@ from pathlib import Path
 from kubernetes_asyncio import client, config
 from kubernetes_asyncio.config import ConfigException
 
+from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
-from sentinel.clients.tokens import HeldToken, Token, parse
+from sentinel.clients.tokens import HeldToken, parse
+from sentinel.core.reply import clean
 from sentinel.errors import OwnFault
 
 _BEARER = "Bearer "
+_RENEW_SECONDS = 60.0
+"""How often the file is read and its plug-in run again: the library's own interval. It renews nothing by itself."""
 
 
 class Kubeconfig:
     """One context of a kubeconfig; `refresh` renews the token where the file says how."""
 
-    def __init__(self, path: str, context: str | None) -> None:
+    def __init__(self, path: str, context: str | None, clock: Clock) -> None:
         """Nothing is read yet."""
         self._path = path
         self._context = context
-        self._settings = client.Configuration()
+        self._clock = clock
+        self._renewed = -_RENEW_SECONDS
         self._own = HeldToken(f"kubeconfig {path}: not loaded")
 
     async def load(self) -> Endpoint:
         """The endpoint. Raises OwnFault when the file or context is unusable."""
-        try:
-            await config.load_kube_config(
-                config_file=self._path, context=self._context, client_configuration=self._settings
-            )
-            endpoint = Endpoint(str(self._settings.host), self._own, tls=self._tls(), refresh=self.refresh)
-        except (ConfigException, OSError, ValueError, KeyError, ssl.SSLError) as error:
-            raise OwnFault(f"kubeconfig {self._path}: {type(error).__name__}: {error}") from error
-        await self.refresh()
-        return endpoint
+        settings = await self._read()
+        self._take(settings)
+        return Endpoint(str(settings.host), self._own, tls=self._tls(settings), refresh=self.refresh)
 
     async def refresh(self) -> None:
-        """Renew the token (exec plug-ins, OIDC); keeps the reason when that fails."""
+        """Renew the token (exec plug-ins, OIDC, a new file); keeps the reason when that fails."""
+        if self._clock.monotonic() < self._renewed + _RENEW_SECONDS:
+            return
         try:
-            header = await self._settings.get_api_key_with_prefix("BearerToken")
-            self._own.put(self._token(header))
-        except (ConfigException, OSError, ValueError, OwnFault) as error:
-            self._own.excuse(f"kubeconfig {self._path}: {type(error).__name__}")
+            self._take(await self._read())
+        except OwnFault as error:
+            self._own.excuse(str(error))
 
-    def _token(self, header: str | None) -> Token:
+    async def _read(self) -> client.Configuration:
+        settings = client.Configuration()
+        try:
+            await config.load_kube_config(config_file=self._path, context=self._context, client_configuration=settings)
+        except (ConfigException, OSError, ValueError, KeyError) as error:
+            raise OwnFault(f"kubeconfig {self._path}: {type(error).__name__}: {clean(str(error))}") from error
+        except Exception as error:
+            # The library walks through whatever YAML or plug-in's output there is, and trips in its own ways.
+            raise OwnFault(f"kubeconfig {self._path}: {type(error).__name__}, expected a kubeconfig") from error
+        return settings
+
+    def _take(self, settings: client.Configuration) -> None:
+        header = settings.api_key.get("BearerToken")
         if header is None or not header.startswith(_BEARER):
             raise OwnFault(f"kubeconfig {self._path}: found no token, expected a context with one")
-        return parse(header.removeprefix(_BEARER).strip(), self._path)
+        self._own.put(parse(header.removeprefix(_BEARER).strip(), self._path))
+        self._renewed = self._clock.monotonic()
 
-    def _tls(self) -> ssl.SSLContext:
-        ca = self._settings.ssl_ca_cert
-        return ssl.create_default_context(cafile=str(Path(ca)) if ca else None)
+    def _tls(self, settings: client.Configuration) -> ssl.SSLContext:
+        ca = settings.ssl_ca_cert
+        try:
+            return ssl.create_default_context(cafile=str(Path(ca)) if ca else None)
+        except (OSError, ssl.SSLError) as error:
+            raise OwnFault(f"kubeconfig {self._path}: CA: {type(error).__name__}, expected PEM certificates") from error
