@@ -146,7 +146,10 @@ class KubeVantage:
         if bearer is None:
             return Confirmation()
         again = await kube_review.whoami(self._connection, bearer)
-        if again.user and again.user != who.expect:
+        # It is the same token: who was named at the opening counts, also when the second word is lost.
+        opening = self._callers.get(question.identity)
+        named = {again.user, opening.user if opening is not None else ""} - {""}
+        if named - {who.expect}:
             return Confirmation(somebody_else=True)
         return Confirmation(cause=await kube_review.cause(self._connection, bearer, question))
 

@@ -31,3 +31,29 @@ async def test_a_cluster_wide_hole_that_opens_within_a_round_is_one_breach_and_n
 
     assert set(opened) == {"*"}
     assert set(later) == {"*"}
+
+
+async def test_somebody_else_is_no_breach_also_when_the_second_word_about_who_asks_is_lost(scene: Ground) -> None:
+    look, admin = scene.look, scene.cluster.admin
+    everything = manifests.rule(["*"], ["*"], groups=["*"])
+    other = manifests.cluster_role_binding("other", manifests.of_account("team-a", "other"))
+    admin.apply(manifests.cluster_role("other", everything), other)
+    await look.until(lambda seen: seen.all_held, MOST_ROUNDS)
+    asked = 0
+
+    def names_us_once(request: Request, forward: Forward) -> Answer:
+        nonlocal asked
+        asked += "selfsubjectreviews" in request.path
+        return forward(request) if asked <= 1 or "selfsubjectreviews" not in request.path else Answer(500)
+
+    look.write_token(scene.cluster.token_for("team-a", "other"))
+    scene.front.fault = names_us_once
+    try:
+        await look.rounds(1)
+        now = look.now
+    finally:
+        admin.delete(other, manifests.cluster_role("other"))
+
+    assert asked > 1, "a breach was in doubt"
+    assert now.wrong_identity == {"self"}
+    assert not any(now.breach_since.values())
