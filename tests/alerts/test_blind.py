@@ -99,6 +99,14 @@ def test_a_stalled_sentinel_pages_60_s_after_its_last_round_and_not_as_blind_too
     world.judge()
 
 
+def test_a_prometheus_that_was_away_for_two_minutes_blames_nobody_for_what_it_did_not_see() -> None:
+    world = World(until=1800)
+    world.unscraped(600, 720)
+
+    world.nothing_else()
+    world.judge()
+
+
 def test_a_process_that_never_finishes_its_first_round_is_stale_60_s_after_its_start() -> None:
     world = World(until=900)
     world.sentinel("team-a", lives=[(-900, 300), (320, FOREVER)], stalled_at=310)

@@ -152,6 +152,7 @@ class World:
         for tenant in rules.TENANTS[:tenants]:
             self.sentinel(str(tenant["name"]))
         self._extra: dict[str, Value] = {}
+        self._unscraped: Life = (FOREVER, FOREVER)
         self._remembered: dict[str, float] = {}
         self._tests: list[dict[str, Any]] = []
         self._named: set[tuple[tuple[str, str], ...]] = set()
@@ -163,6 +164,10 @@ class World:
     def everybody(self, **how: Any) -> None:
         for tenant in self._sentinels:
             self.sentinel(tenant, **how)
+
+    def unscraped(self, begin: int, end: int) -> None:
+        """Prometheus itself was away: nothing is scraped, and nothing is marked as ended."""
+        self._unscraped = (begin, end)
 
     def also(self, series: str, value: Value) -> None:
         """A series of somebody else."""
@@ -240,7 +245,7 @@ class World:
     def _file(self) -> dict[str, Any]:
         series = {name: value for who in self._sentinels.values() for name, value in who.series().items()}
         seconds = range(0, self.until + 1, self.step)
-        written = {name: _values(value, seconds) for name, value in (series | self._extra).items()}
+        written = {name: _values(value, seconds, self._unscraped) for name, value in (series | self._extra).items()}
         written |= {name: repr(value) for name, value in self._remembered.items()}
         test = {
             "interval": f"{self.step}s",
@@ -267,11 +272,14 @@ def _identity(alert: str, labels: Mapping[str, str]) -> tuple[tuple[str, str], .
     return tuple(sorted({"alertname": alert, **kept}.items()))
 
 
-def _values(value: Value, seconds: range) -> str:
+def _values(value: Value, seconds: range, unscraped: Life) -> str:
     """promtool's notation; runs of the same are written once, a series that ends gets a staleness marker."""
     words: list[str] = []
     before: float | None = None
     for now in seconds:
+        if unscraped[0] <= now < unscraped[1]:
+            words.append("_")
+            continue
         scraped = value(now)
         words.append(repr(scraped) if scraped is not None else "stale" if before is not None else "_")
         before = scraped
