@@ -88,6 +88,7 @@ class Daemon:
         self.book.replan(plan)
         self.book.expiry = lambda: world.expiry(probe)
         self.metrics.expect(plan)
+        self.metrics.show_proofs(self.book.beliefs().oldest_proofs())
         self.history.expect(plan)
         runner = RoundRunner(probe, self.book, self.clock)
         rounds = self._scheduler(runner)

@@ -5,7 +5,7 @@ counter that first appears at 1 is invisible to `increase()`. The exception is
 `sentinel_breach_since_timestamp_seconds`: a 0 there is proof, and a restart must not look like it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -85,6 +85,14 @@ class Metrics:
         for tier in (1, 2, 3):
             self.period.labels(str(tier)).set(plan.period(tier))
 
+    def show_proofs(self, oldest: Mapping[str, float]) -> None:
+        """Say how old the proofs are, per target in wall seconds; before the first round this is our own start.
+
+        Without it the rules would judge a new process by the last proof of the one before.
+        """
+        for target, at in oldest.items():
+            self.oldest_proof.labels(target).set(at)
+
     def put(self, record: Record) -> None:
         """Count one question; a breach is published at once, not at the end of the round."""
         question = record.question
@@ -107,8 +115,7 @@ class Metrics:
             self.period.labels(str(tier)).set(period)
         for series, since in report.breach_since.items():
             self.breach_since.labels(*series).set(since)
-        for target, at in report.oldest_proof.items():
-            self.oldest_proof.labels(target).set(at)
+        self.show_proofs(report.oldest_proof)
         self._show_reasons(report)
         self._show_gates(report.gates)
         _flag(self.latent, report.latent)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,7 +78,7 @@ class Vigil:
             began = time.monotonic()
             try:
                 labels = [alert["labels"] for alert in self._town.alertmanager.alerts()]
-            except OSError:
+            except (OSError, HTTPException):
                 continue  # it is being restarted: not looked at is not gone
             self._samples.append((began, labels))
 
