@@ -3,6 +3,7 @@
 Imported only where there is a kubeconfig: the library costs 70 MiB and half a second.
 """
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from sentinel.errors import OwnFault
 _BEARER = "Bearer "
 _RENEW_SECONDS = 60.0
 """How often the file is read and its plug-in run again: the library's own interval. It renews nothing by itself."""
+
+_PLUGIN_SECONDS = 30.0
+"""An exec plug-in that waits for somebody at a keyboard must not keep the rounds from beginning."""
 
 
 class Kubeconfig:
@@ -49,7 +53,10 @@ class Kubeconfig:
     async def _read(self) -> client.Configuration:
         settings = client.Configuration()
         try:
-            await config.load_kube_config(config_file=self._path, context=self._context, client_configuration=settings)
+            async with asyncio.timeout(_PLUGIN_SECONDS):
+                await config.load_kube_config(
+                    config_file=self._path, context=self._context, client_configuration=settings
+                )
         except (ConfigException, OSError, ValueError, KeyError) as error:
             raise OwnFault(f"kubeconfig {self._path}: {type(error).__name__}: {clean(str(error))}") from error
         except Exception as error:
