@@ -28,6 +28,8 @@ not our own fault, and a restart would not make it faster."""
 
 Pending = dict[Question, Observation | None]
 """What waits for the closing controls; None for what was due and not asked."""
+_OURS = (Reason.TOKEN, Reason.IDENTITY, Reason.WHOAMI, Reason.READY)
+"""Reasons nearer than a connection that changed: what was red before anything could be asked."""
 
 
 @dataclass
@@ -135,7 +137,8 @@ class RoundRunner:
             if bracket is None:
                 bracket = brackets[key] = self.book.bracket(question, before, after)
             if not intact:
-                bracket = Bracket(bracket.before, Reason.RECONNECT)
+                # It may have ended the opening, too; what was not asked then is not the cause.
+                bracket = Bracket(bracket.before if bracket.before in _OURS else None, Reason.RECONNECT)
             if seen is None:
                 reason = bracket.red or Reason.UNASKED
                 self.book.unasked(question, reason, self.clock.wall(), self.number)

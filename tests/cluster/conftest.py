@@ -15,6 +15,15 @@ from tests.deploy import chart
 from tests.support import proxy
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All quiet is tested first of what shares the town: the others leave their history in it."""
+    quiet = [item for item in items if item.path.name == "test_quiet.py"]
+    others = [item for item in items if item not in quiet]
+    towns = (number for number, item in enumerate(others) if "town" in getattr(item, "fixturenames", ()))
+    first = next(towns, len(others))
+    items[:] = [*others[:first], *quiet, *others[first:]]
+
+
 @pytest.fixture(autouse=True)
 def _no_process_left_behind() -> Iterator[None]:
     """By command line, not by process id: a server that a test stopped and started again is the same one."""

@@ -144,14 +144,17 @@ def test_a_new_tenant_is_asked_about_and_held_without_a_restart(daemon: Sentinel
     def held() -> bool:
         seen = daemon.metrics()
         known = seen.all("sentinel_oldest_proof_timestamp_seconds", target="team-c")
-        return bool(known) and proves_everything(daemon)
+        if not known or not proves_everything(daemon):
+            return False
+        return {row["verdict"] for row in about_c()} == {"held"}
+
+    def about_c() -> list[dict[str, object]]:
+        return [row for row in daemon.console("/api/v1/status")["standings"] if row["target"] == "team-c"]
 
     eventually(held, SETTLED, lambda: story(daemon))
-    after, status = daemon.metrics(), daemon.console("/api/v1/status")
-    rows = [row for row in status["standings"] if row["target"] == "team-c"]
+    after = daemon.metrics()
     assert not before.all("sentinel_oldest_proof_timestamp_seconds", target="team-c")
-    assert {row["verdict"] for row in rows} == {"held"}
-    assert {row["identity"] for row in rows} == {"self", "anonymous"}
+    assert {row["identity"] for row in about_c()} == {"self", "anonymous"}
     assert len(daemon.log_lines(event="sentinel.started")) == 1
     assert after.value("process_start_time_seconds") == before.value("process_start_time_seconds")
     assert after.value("sentinel_config_hash") == adler32(daemon) != before.value("sentinel_config_hash")
