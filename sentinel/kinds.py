@@ -53,8 +53,8 @@ class Vantage(Protocol):
         """
         ...
 
-    async def suspect(self) -> list[Suspicion]:
-        """Ask the trip-wire of every target."""
+    async def suspect(self, only: Collection[str] | None = None) -> list[Suspicion]:
+        """Ask the trip-wire of every target, or of these only."""
         ...
 
     async def doors(self, targets: Collection[str]) -> None:

@@ -49,6 +49,7 @@ class Scope:
     sweep: float
     timeout: float
     qps: float
+    part: float = 1.0  # of `qps` that is for sentinels like this one; a witness has the rest
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ class Scope:
     @property
     def share(self) -> float:
         """Requests per second that this daemon may spend."""
-        return self.qps / max(1, len(self.tenants))
+        return self.qps * self.part / max(1, len(self.tenants))
 
 
 @dataclass(frozen=True, slots=True)

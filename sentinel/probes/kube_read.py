@@ -113,19 +113,20 @@ class KubeVantage:
         """Open further doors, for the targets that the trip-wire suspects."""
         await self._ask_doors([target for target in targets if not self._opened(target)])
 
-    async def suspect(self) -> list[Suspicion]:
+    async def suspect(self, only: Collection[str] | None = None) -> list[Suspicion]:
         """The cluster-wide rules first: they are subtracted from every target's."""
+        targets = [target for target in self._probe.targets if only is None or target in only]
         found = []
         for who in self._accounts():
             bearer = self._tokens[who.name].text
             absent = await self._review(bearer, ABSENT_NAMESPACE)
             if isinstance(absent, str):
                 found.append(Suspicion(who.name, CLUSTER, known=False))
-                found += [self._unreviewed(who, target, absent) for target in self._probe.targets]
+                found += [self._unreviewed(who, target, absent) for target in targets]
                 continue
             wide = rules.wide(absent)
             found.append(await self._suspect_wide(who, absent, wide))
-            for target in self._probe.targets:
+            for target in targets:
                 found.append(await self._suspect(who, target, wide))
         return found
 

@@ -101,11 +101,16 @@ class Scripted:
         self.opened |= set(targets)
         return self.far.not_ready
 
-    async def suspect(self) -> list[Suspicion]:
+    async def suspect(self, only: Collection[str] | None = None) -> list[Suspicion]:
         if self.far.hangs:
             await asyncio.sleep(1e6)
         scope, far = self.far.plan.scope, self.far
-        rows = [(who, target) for who in scope.accounts for target in (CLUSTER, *scope.targets)]
+        rows = [
+            (who, target)
+            for who in scope.accounts
+            for target in (CLUSTER, *scope.targets)
+            if only is None or target in (CLUSTER, *only)
+        ]
         if far.review_fails:
             return [Suspicion(who, target, known=False) for who, target in rows]
         return [self._review(who, target) for who, target in rows]
