@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section, wrong
-from sentinel.settings.words import DNS_LABEL, DNS_SUBDOMAIN, Name, Namespace, Rate, Text, matching, one_of
+from sentinel.settings.words import DNS_LABEL, DNS_SUBDOMAIN, Name, Namespace, Rate, Share, Text, matching, one_of
 
 EVERYBODY = "*"
 """`from: "*"`: whoever asks."""
@@ -118,6 +118,10 @@ class Isolation(Section):
     qps: Rate = 100.0
     """Requests per second of all sentinels of the cluster together; each takes its share. A hundred
     are at most 12 GB of audit log a day, and three times what ten tenants want."""
+
+    witness_share: Share = 0.0
+    """Of `qps`, the part that is the witness's; tenants share the rest. Zero, since a witness is
+    optional; the chart writes the same number into every file."""
 
     system: tuple[Namespace, ...] = ("kube-system", "sentinel-system")
     """Namespaces that belong to no tenant and are targets of everybody: one holds the keys of the

@@ -141,7 +141,7 @@ def _named(
     settings: Settings, found: Tree, broken: set[tree.Path], environ: Mapping[str, str]
 ) -> tuple[Settings, list[Problem]]:
     """Fill in which tenant we are, where the file does not say so."""
-    if settings.tenant or _touches(broken, (("tenant",), ("tenants",))):
+    if settings.tenant or settings.is_witness or _touches(broken, (("tenant",), ("tenants",), ("relay",))):
         return settings, []
     namespace = _own_namespace(environ)
     owner = settings.owner_of(namespace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -15,10 +15,11 @@ from sentinel.settings.kubernetes import Kubernetes
 from sentinel.settings.log import Log
 from sentinel.settings.network import Network
 from sentinel.settings.paging import Paging
+from sentinel.settings.relay import Relay
 from sentinel.settings.section import Section
 from sentinel.settings.tenants import Tenant
 from sentinel.settings.web import Web
-from sentinel.settings.words import Name, matching
+from sentinel.settings.words import Name, matching, one_of
 
 ClusterName = Annotated[
     str,
@@ -37,6 +38,11 @@ class Settings(Section):
 
     tenant: Name = ""
     """Which of the tenants we are. `load` fills it in: the one that owns the namespace we run in."""
+
+    disclosure: Annotated[Literal["names", "opaque"], BeforeValidator(one_of("names", "opaque"))] = "names"
+    """What tenants learn of each other. `opaque`: ids without namespaces, so a sentinel asks about the
+    whole cluster and the system only, and the witness about everybody else. `names` is the default,
+    since it works without a witness."""
 
     kubernetes: Kubernetes = Kubernetes()
     """The pod's own way in."""
@@ -63,6 +69,9 @@ class Settings(Section):
     paging: Paging = Paging()
     """Who is told, and how soon."""
 
+    relay: Relay | None = None
+    """Only in the witness's own file: with it this is no tenant's sentinel."""
+
     web: Web = Web()
     """What we serve."""
 
@@ -71,6 +80,11 @@ class Settings(Section):
 
     log: Log = Log()
     """What we say."""
+
+    @property
+    def is_witness(self) -> bool:
+        """Say whether this is the file of the witness, which is no tenant."""
+        return self.relay is not None
 
     @property
     def own(self) -> Tenant:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sentinel.settings.duration import written
-from sentinel.settings.identities import ANONYMOUS, SELF
+from sentinel.settings.identities import ANONYMOUS, OWN_ACCOUNT, SELF
 from sentinel.settings.isolation import CLUSTER, EVERYBODY
 from sentinel.settings.model import Settings
 from sentinel.settings.tree import Path
@@ -59,6 +59,28 @@ def _tenant_names(settings: Settings) -> Iterator[Fault]:
     for index, tenant in enumerate(settings.tenants):
         if tenant.name in RESERVED:
             yield Fault(("tenants", index, "name"), f"another name than {' or '.join(RESERVED)}")
+
+
+def _hidden(settings: Settings) -> Iterator[Fault]:
+    for index, tenant in enumerate(settings.tenants):
+        others = settings.disclosure == "opaque" and not settings.is_witness and tenant.name != settings.tenant
+        if not tenant.namespaces and not others:
+            yield Fault(("tenants", index, "namespaces"), "at least one namespace", "none")
+
+
+def _accounts(settings: Settings) -> Iterator[Fault]:
+    for index, tenant in enumerate(settings.tenants):
+        spaces = ("", *tenant.namespaces)
+        for position, account in enumerate(tenant.accounts):
+            path: Path = ("tenants", index, "accounts", position)
+            if account.rpartition("/")[0] not in spaces:
+                yield Fault(path, f"a ServiceAccount in a namespace of {tenant.name}")
+            elif account in (OWN_ACCOUNT, f"{spaces[1]}/{OWN_ACCOUNT}" if tenant.namespaces else ""):
+                yield Fault(path, "another account than the sentinel's own", hint="it is asked as in any case")
+        for position in _repeated(
+            account.removeprefix(f"{spaces[1]}/") if tenant.namespaces else account for account in tenant.accounts
+        ):
+            yield Fault(("tenants", index, "accounts", position), "each account once")
 
 
 def _namespaces(settings: Settings) -> Iterator[Fault]:
@@ -127,7 +149,8 @@ def _identity_accounts(settings: Settings) -> Iterator[Fault]:
 
 
 def _identity_users(settings: Settings) -> Iterator[Fault]:
-    home = next((tenant.namespaces[0] for tenant in settings.tenants if tenant.name == settings.tenant), None)
+    owners = (tenant for tenant in settings.tenants if tenant.name == settings.tenant and tenant.namespaces)
+    home = next((tenant.namespaces[0] for tenant in owners), None)
     if home is None:
         return
     first: dict[str, str] = {}
@@ -210,6 +233,8 @@ def _gateways(settings: Settings) -> Iterator[Fault]:
 RULES = (
     Rule((_TENANTS,), _tenant_names),
     Rule((_TENANTS,), _namespaces),
+    Rule((_TENANTS, _TENANT, ("disclosure",), ("relay",)), _hidden),
+    Rule((_TENANTS,), _accounts),
     Rule((_TENANTS, _SYSTEM), _system),
     Rule((_TENANTS, _RELEASE), _release),
     Rule((_TENANTS, _TENANT), _tenant),

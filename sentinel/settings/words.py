@@ -132,6 +132,20 @@ Rate = Annotated[float, BeforeValidator(_rate), WithJsonSchema({"type": "number"
 """Requests per second."""
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise wrong("a share from 0 to less than 1, such as 0.25")
+    return float(value)
+
+
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
+]
+"""A part of a whole."""
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise wrong("true or false")

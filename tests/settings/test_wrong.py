@@ -33,7 +33,22 @@ ALONE = [
     ("a tenant without namespaces", "cluster: c\ntenant: a\ntenants:\n- name: a\n- name: b\n  namespaces: [b]\n",
      "s.yaml:4: tenants[0].namespaces: found nothing, expected a value (it has no default)"),
     ("a tenant with an empty list of namespaces", "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: []}\n",
-     "s.yaml:4: tenants[0].namespaces: found an empty list, expected at least one"),
+     "s.yaml:4: tenants[0].namespaces: found none, expected at least one namespace"),
+    ("a hidden tenant that is ourselves",
+     "cluster: c\ntenant: a\ndisclosure: opaque\ntenants:\n- {name: a, namespaces: []}\n",
+     "s.yaml:5: tenants[0].namespaces: found none, expected at least one namespace"),
+    ("an account of another tenant's namespace",
+     "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [a], accounts: [default, b/default]}\n",
+     "s.yaml:4: tenants[0].accounts[1]: found b/default, expected a ServiceAccount in a namespace of a"),
+    ("the sentinel's account among the ordinary ones",
+     "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [a], accounts: [sentinel]}\n",
+     ("s.yaml:4: tenants[0].accounts[0]: found sentinel, expected another account than the sentinel's own"
+      " (it is asked as in any case)")),
+    ("an account twice",
+     "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: [a], accounts: [default, a/default]}\n",
+     "s.yaml:4: tenants[0].accounts[1]: found a/default, expected each account once"),
+    ("a share of all", "cluster: c\ntenant: a\ntenants: [{name: a, namespaces: [a]}]\nisolation: {witness_share: 1}\n",
+     "s.yaml:4: isolation.witness_share: found 1, expected a share from 0 to less than 1, such as 0.25"),
     ("a namespace where a list belongs", "cluster: c\ntenant: a\ntenants:\n- {name: a, namespaces: a}\n",
      "s.yaml:4: tenants[0].namespaces: found a, expected a list"),
     ("a name with capitals", "cluster: c\ntenant: b\ntenants:\n- {name: Team_A, namespaces: [a]}\n",
@@ -68,10 +83,10 @@ ALONE = [
 
 BESIDE = [
     ("an unknown section", "isolaton: {every: 10s}",
-     ("s.yaml:6: isolaton: found an unknown key, expected one of cluster, tenant, kubernetes, identities, tenants,"
-     " isolation, network, gateways, checks, paging, web, journal, log (did you mean isolation?)")),
+     ("s.yaml:6: isolaton: found an unknown key, expected one of cluster, tenant, disclosure, kubernetes, identities, tenants,"
+     " isolation, network, gateways, checks, paging, relay, web, journal, log (did you mean isolation?)")),
     ("an unknown key", "isolation:\n  every: 10s\n  evry: 10s",
-     ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, system,"
+     ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, witness_share, system,"
      " release, allow (did you mean every?)")),
     ("an unknown key that resembles nothing", "web: {zzzzzz: 1}",
      "s.yaml:6: web.zzzzzz: found an unknown key, expected one of listen, console, readyz_always_200"),
