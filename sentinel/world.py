@@ -44,12 +44,19 @@ def scope_of(settings: Settings) -> Scope:
         sweep=isolation.sweep.total_seconds(),
         timeout=isolation.timeout.total_seconds(),
         qps=isolation.qps,
+        part=isolation.witness_share if settings.is_witness else 1 - isolation.witness_share,
     )
 
 
 def plan_of(settings: Settings) -> Plan:
     """The plan of these settings."""
     return make_plan(scope_of(settings))
+
+
+def account_of(who: IdentitySettings, home: str) -> Account:
+    """The ServiceAccount of a requested token: in the tenant's first namespace, unless it names another."""
+    namespace, _, name = (who.service_account or who.name).rpartition("/")
+    return Account(namespace or home, name)
 
 
 @dataclass
@@ -145,7 +152,7 @@ class World:
         held = self._held(who.name)
         if not self._is_due(held):
             return
-        account = Account(self.settings.home, who.service_account or who.name)
+        account = account_of(who, self.settings.home)
         timeout = self.settings.isolation.timeout.total_seconds()
         try:
             own = found.own.read()

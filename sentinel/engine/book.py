@@ -5,7 +5,7 @@
 Nothing flows back: a sink never calls the engine.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sentinel.core import agenda, belief, rules, standing, verdict
@@ -64,6 +64,24 @@ class Book:
         urgent = [*self._opened(), *self._suspected(now)]
         turns = (second, third)
         return agenda.make(self.plan, self.standings, urgent, turns, self.is_subsumed)
+
+    def glance(self, targets: Collection[str], questions: Iterable[Question] = ()) -> Agenda:
+        """A round out of turn: what stands open at these targets, and these questions; takes no turns."""
+        opened = [question for question in self._opened() if question.target in targets]
+        quiet = Agenda((), (), (), (), ())
+        return agenda.suspecting(quiet, self.plan, self.standings, [*opened, *questions])
+
+    def contest(self, series: Series) -> tuple[Question, ...]:
+        """Somebody says that this is open: what was proven of it before no longer counts.
+
+        Gives its planned questions, to be asked anew.
+        """
+        self.clean.pop((series.identity, series.target), None)
+        members = tuple(question for question in self.plan.questions if series_of(question) == series)
+        for question in {*members, *(q for q in self.standings if series_of(q) == series)}:
+            if question in self.standings:
+                self.standings[question] = replace(self.standings[question], streak=0)
+        return members
 
     def suspect(self, found: Iterable[Suspicion], round_: Agenda, now: float) -> Agenda:
         """Take the trip-wire's word; gives the round with what is to be asked at once."""

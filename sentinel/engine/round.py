@@ -8,7 +8,7 @@ what was asked on it proves nothing, and is asked again in the next round.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
@@ -41,21 +41,34 @@ class RoundRunner:
     clock: Clock
     number: int = 0
     ended: str = field(default="no round yet", init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self, slot: int) -> None:
         """The round of this slot; whatever happens in it ends in the book."""
         agenda_ = self.book.agenda(slot, self.clock.wall())
         await self.run_agenda(agenda_, self.book.plan.every)
 
+    async def glance(self, targets: Collection[str], questions: Collection[Question] = ()) -> None:
+        """A short round out of turn: the trip-wire of these targets, these questions, and what stands open there.
+
+        For news that came by itself, such as a binding that was just made.
+        """
+        async with self._turn:
+            await self._round(self.book.glance(targets, questions), self.book.plan.every, targets)
+
     async def run_agenda(self, agenda_: Agenda, patience: float) -> None:
         """One round of these questions; what was not asked after `patience` seconds is left."""
+        async with self._turn:
+            await self._round(agenda_, patience)
+
+    async def _round(self, agenda_: Agenda, patience: float, only: Collection[str] | None = None) -> None:
         self.number += 1
         start = self.clock.monotonic()
         asked = 0
         limit = 2 * patience + _GRACE_SECONDS
         try:
             async with asyncio.timeout(limit), self.probe.connect() as vantage:
-                asked = await self._on(vantage, agenda_, start + patience)
+                asked = await self._on(vantage, agenda_, start + patience, only)
         except TimeoutError:
             self.ended = f"the controls alone took longer than {limit:.0f} s"
             self._give_up(agenda_.questions, Reason.SILENT)
@@ -66,7 +79,7 @@ class RoundRunner:
         now = self.clock.wall()
         self.book.end(self.number, now, self.clock.monotonic() - start, asked, self.ended)
 
-    async def _on(self, vantage: Vantage, plan: Agenda, deadline: float) -> int:
+    async def _on(self, vantage: Vantage, plan: Agenda, deadline: float, only: Collection[str] | None) -> int:
         due = plan.questions
         self.ended = await vantage.open(agenda.targets(due))
         if self.ended:
@@ -74,7 +87,7 @@ class RoundRunner:
             self._give_up(due, self._reason(vantage))
             return 0
         self._learn_users(vantage, due)
-        plan = self.book.suspect(await vantage.suspect(), plan, self.clock.wall())
+        plan = self.book.suspect(await vantage.suspect(only), plan, self.clock.wall())
         # What a wider breach stands for is left out.
         questions = [question for question in plan.questions if not self.book.is_subsumed(question)]
         await vantage.doors(agenda.targets(questions))
