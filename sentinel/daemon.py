@@ -7,10 +7,8 @@ What lasts over a reload (what is believed, the metrics, the history) is built o
 from the file is a `generation`, built again as a whole when a new file is right, and never before.
 """
 
-import asyncio
 import contextlib
 import gc
-import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,7 +16,6 @@ from pathlib import Path
 
 import structlog
 
-from sentinel import logs
 from sentinel.clients.clock import Clock
 from sentinel.core.page import Party, Sender
 from sentinel.core.record import Round
@@ -28,7 +25,8 @@ from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.kinds import Sink
-from sentinel.settings import Settings, config_hash, examine
+from sentinel.reload import Configured
+from sentinel.settings import Settings
 from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
@@ -39,8 +37,6 @@ from sentinel.world import World, plan_of
 
 FLUSH_SECONDS = 1.5
 """For the last records of the journal, and for the last pages: with the rest it stays under five."""
-_LOOK_SECONDS = 2.0
-"""How often the configuration file is looked at: a ConfigMap arrives by exchange of a link."""
 _FIRST_ROUND_SECONDS = 10.0
 """Over which the first rounds of all sentinels are spread, however long their periods are."""
 
@@ -53,36 +49,33 @@ class Daemon:
 
     path: Path
     environ: Mapping[str, str]
-    settings: Settings
+    first: Settings
     clock: Clock = field(default_factory=Clock)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         """What lasts over a reload."""
         self.metrics = Metrics()
-        self.history = History(self.settings.tenant)
+        self.history = History(self.first.tenant)
         self.log = LogSink()
-        self.hup = asyncio.Event()
-        self._seen = self._mark()
-        self.metrics.config_hash.set(self._seen)
-        self.metrics.reload_ok.set(1)
+        self.configured = Configured(self.path, self.environ, self.first, self.metrics.note_config)
         lasting: tuple[Sink, ...] = (self.metrics, self.log, self.history)
         self._lasting = lasting
-        self.book = Book(plan_of(self.settings), self.clock.wall(), lasting)
+        self.book = Book(plan_of(self.first), self.clock.wall(), lasting)
 
     async def run(self) -> None:
         """Until stopped. Raises ConfigError for an identity that must not run."""
-        self._listen_to_signals()
-        _log.info("sentinel.started", tenant=self.settings.tenant, cluster=self.settings.cluster)
-        while not self.stop.is_set():
+        self.configured.listen_to_signals()
+        _log.info("sentinel.started", tenant=self.first.tenant, cluster=self.first.cluster)
+        while not self.configured.stop.is_set():
             async with self._generation():
-                await self._until_stopped_or_reloaded()
-        _log.info("sentinel.stopped", tenant=self.settings.tenant)
+                await self.configured.until_stopped_or_changed()
+        _log.info("sentinel.stopped", tenant=self.first.tenant)
 
     @contextlib.asynccontextmanager
     async def _generation(self) -> AsyncIterator[None]:
         """Everything that follows from the settings, running; stopped in reverse order."""
-        settings, plan = self.settings, plan_of(self.settings)
+        settings = self.configured.settings
+        plan = plan_of(settings)
         world = World(settings, self.environ, self.clock)
         probe = world.probe(plan)
         self.book.replan(plan)
@@ -120,44 +113,11 @@ class Daemon:
             gc.freeze()
             yield
 
-    async def _until_stopped_or_reloaded(self) -> None:
-        while not self.stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self.hup.wait()
-            if not self.stop.is_set() and self._take_new_settings(forced=self.hup.is_set()):
-                return
-
-    def _take_new_settings(self, *, forced: bool) -> bool:
-        """Validate first, swap whole; keep the old one when the new one is wrong, and say so once."""
-        self.hup.clear()
-        if self._mark() == self._seen and not forced:
-            return False
-        self._seen = self._mark()
-        examined = examine(self.path, self.environ)
-        if examined.settings is None:
-            self.metrics.reload_ok.set(0)
-            _log.error("config.refused", path=str(self.path), problems=[str(one) for one in examined.problems])
-            return False
-        self.settings = examined.settings
-        logs.configure(self.settings.log.level, self.settings.log.format)
-        self.metrics.config_hash.set(examined.hash)
-        self.metrics.reload_ok.set(1)
-        _log.info("config.taken", path=str(self.path), hash=examined.hash)
-        return True
-
-    def _mark(self) -> int:
-        """What tells one state of the file from another; 0 while it cannot be read."""
-        try:
-            return config_hash(self.path)
-        except OSError:
-            return 0
-
     def _scheduler(self, runner: RoundRunner) -> Scheduler:
         return Scheduler(
             round_=runner.run,
             every=lambda: self.book.plan.every,
-            offset=spread(self.settings.tenant, min(self.book.plan.every, _FIRST_ROUND_SECONDS)),
+            offset=spread(self.configured.settings.tenant, min(self.book.plan.every, _FIRST_ROUND_SECONDS)),
             clock=self.clock,
             skipped=self.metrics.count_skipped,
             late=self.metrics.schedule_lag.observe,
@@ -199,16 +159,6 @@ class Daemon:
 
     async def _measure_lag(self) -> None:
         await scheduler.measure_lag(self.clock, self.metrics.loop_lag.observe)
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self.hup.set)
-
-    def _stop(self) -> None:
-        self.stop.set()
-        self.hup.set()
 
 
 def sender_of(settings: Settings) -> Sender:

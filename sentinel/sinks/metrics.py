@@ -125,6 +125,12 @@ class Metrics:
         for identity, at in report.expiry.items():
             self.token_expiry.labels(identity).set(at)
 
+    def note_config(self, taken: bool, checksum: int) -> None:  # noqa: FBT001  # a callback has no names
+        """A configuration file was taken, or refused."""
+        self.reload_ok.set(1 if taken else 0)
+        if taken:
+            self.config_hash.set(checksum)
+
     def count_skipped(self, slots: int) -> None:
         """Rounds whose slot had passed before they could begin."""
         if slots > 0:
