@@ -7,6 +7,7 @@ so a warm run costs milliseconds.
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from tests.parts import cache
 from tests.parts.find import from_assets, is_made, stamp
-from tests.parts.recipes import RECIPES, DebianPackage, GoModule, Recipe
+from tests.parts.recipes import RECIPES, DebianPackage, GoFiles, GoModule, Recipe
 
 GO = (1, 26)
 """What Kubernetes 1.36 asks for in its go.mod."""
@@ -104,6 +105,8 @@ def make(recipe: Recipe) -> None:
     with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="making-") as folder:
         if isinstance(recipe, GoModule):
             compile_go(recipe, Path(folder))
+        elif isinstance(recipe, GoFiles):
+            copy_from_module(recipe)
         else:
             unpack_debian(recipe, Path(folder))
 
@@ -123,12 +126,24 @@ def compile_go(recipe: GoModule, folder: Path) -> None:
             link(cache.binaries() / alias, binary)
 
 
+def copy_from_module(recipe: GoFiles) -> None:
+    go = go_command(recipe)
+    wanted = f"{recipe.module}@{recipe.module_version}"
+    # From a folder without go.mod: the module alone is fetched, and nothing that it needs.
+    said = json.loads(run(go, "mod", "download", "-json", wanted, cwd=cache.folder(), env={"GOFLAGS": ""}))
+    if said["Sum"] != recipe.sum:
+        raise CannotBring(f"{wanted} has the hash {said['Sum']}, expected {recipe.sum}")
+    cache.files().mkdir(exist_ok=True)
+    for name in recipe.files:
+        shutil.copyfile(Path(said["Dir"]) / recipe.folder / name, cache.files() / name)
+
+
 def link(path: Path, target: str) -> None:
     path.unlink(missing_ok=True)
     path.symlink_to(target)
 
 
-def go_command(recipe: GoModule) -> str:
+def go_command(recipe: GoModule | GoFiles) -> str:
     need = f"Go {GO[0]}.{GO[1]} or newer is needed to build {recipe.name} {recipe.version}"
     remedy = "install the toolchain and put `go` on PATH"
     if "kube-apiserver" in recipe.binaries or "etcd" in recipe.binaries:

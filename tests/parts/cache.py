@@ -2,6 +2,7 @@
 
 $TENANT_SENTINEL_PARTS, else ${XDG_CACHE_HOME:-~/.cache}/tenant-sentinel/parts
     bin/      what tests start
+    files/    what tests read
     stamps/   which recipe each part was made by
     lock      held by the one run that builds
 """
@@ -20,6 +21,10 @@ def folder() -> Path:
 
 def binaries() -> Path:
     return folder() / "bin"
+
+
+def files() -> Path:
+    return folder() / "files"
 
 
 def stamps() -> Path:

@@ -1,4 +1,4 @@
-"""`find("kube-apiserver")`: the path of a part, or one sentence that says how to get it.
+"""`find("kube-apiserver")`: the path of a part (a program, or a file), or one sentence that says how to get it.
 
 A missing part is an error and never a skip: a test that did not run proves
 nothing, and nobody reads a list of skips.
@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from tests.parts import cache
-from tests.parts.recipes import RECIPES, Recipe
+from tests.parts.recipes import RECIPES, GoFiles, Recipe
 
 
 class MissingPart(RuntimeError):
@@ -16,14 +16,14 @@ class MissingPart(RuntimeError):
 
 
 def find(name: str) -> Path:
-    """The executable `name`, e.g. `etcd`; raises MissingPart, or KeyError for an unknown name."""
+    """The part `name`, e.g. `etcd`; raises MissingPart, or KeyError for an unknown name."""
     recipe = recipe_of(name)
     if ready := from_assets(name):
         return ready
     if is_made(recipe):
-        return cache.binaries() / name
+        return place(recipe, name)
     raise MissingPart(
-        f"{name} {recipe.version} is not in {cache.binaries()}; "
+        f"{name} {recipe.version} is not in {place(recipe, name).parent}; "
         f"`{recipe.command}` brings it (about {recipe.minutes} min the first time)"
     )
 
@@ -38,9 +38,18 @@ def recipe_of(name: str) -> Recipe:
 
 def is_made(recipe: Recipe) -> bool:
     """Whether the cache has it as today's recipe makes it, and not as an older one did."""
-    built = all(executable(cache.binaries() / name) for name in recipe.binaries)
+    built = all(is_usable(recipe, place(recipe, name)) for name in recipe.binaries)
     mark = stamp(recipe)
     return built and mark.is_file() and mark.read_text() == recipe.fingerprint()
+
+
+def place(recipe: Recipe, name: str) -> Path:
+    """Where the cache has this part of the recipe, or will have it."""
+    return (cache.files() if isinstance(recipe, GoFiles) else cache.binaries()) / name
+
+
+def is_usable(recipe: Recipe, path: Path) -> bool:
+    return path.is_file() and (isinstance(recipe, GoFiles) or os.access(path, os.X_OK))
 
 
 def stamp(recipe: Recipe) -> Path:

@@ -3,6 +3,7 @@
 A Go part has a folder beside this file with a go.mod that pins it and a go.sum
 that pins everything beneath, so that every machine builds the same bytes.
 A Debian part is unpacked, never installed: its service must not start here.
+Files of a Go module are copied, and the hash that Go checks stands in the recipe.
 """
 
 import hashlib
@@ -74,13 +75,43 @@ class DebianPackage:
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
-Recipe = GoModule | DebianPackage
+@dataclass(frozen=True)
+class GoFiles:
+    """Files as they are in a Go module, checked by the module's hash; nothing is compiled."""
+
+    name: str
+    version: str
+    minutes: int
+    module: str
+    module_version: str
+    sum: str
+    """As `go.sum` has it."""
+    folder: str
+    """Of the module, with all the files that are wanted."""
+    files: tuple[str, ...]
+    group: str = "tests"
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        return self.files
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+Recipe = GoModule | DebianPackage | GoFiles
 
 
 def command_for(group: str) -> str:
     return "make parts" if group == "tests" else f"make parts-{group}"
 
 
+CHAOS_MESH = ("networkchaos", "podchaos", "stresschaos", "iochaos", "schedules", "workflows")
+"""The kinds whose definitions the tests install: small ones, and the two that are very large."""
 COMPONENT = "k8s.io/component-base/version"
 COMMON = "github.com/prometheus/common/version"
 
@@ -147,6 +178,17 @@ RECIPES: tuple[Recipe, ...] = (
             f"{COMPONENT}.gitMinor=36",
             f"{COMPONENT}.gitTreeState=clean",
         ),
+    ),
+    # Its tags are of version 2 without a /v2 in the module's path: the commit is what Go takes.
+    GoFiles(
+        "chaos-mesh",
+        version="2.8.3",
+        minutes=1,
+        module="github.com/chaos-mesh/chaos-mesh",
+        module_version="v0.9.1-0.20260902003049-47411975a8cb",
+        sum="h1:0TeWmCELKreoLAXuoPaO2qpJe73foDgOoyU3fdKQN4A=",
+        folder="config/crd/bases",
+        files=tuple(f"chaos-mesh.org_{plural}.yaml" for plural in CHAOS_MESH),
     ),
     GoModule(
         "cloudprober",
