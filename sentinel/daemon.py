@@ -17,7 +17,6 @@ from pathlib import Path
 import structlog
 
 from sentinel.clients.clock import Clock
-from sentinel.core.page import Party, Sender
 from sentinel.core.record import Round
 from sentinel.core.schedule import spread
 from sentinel.engine import scheduler, tasks
@@ -25,6 +24,7 @@ from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.kinds import Sink
+from sentinel.paging import FLUSH_SECONDS, pager_to
 from sentinel.reload import Configured
 from sentinel.settings import Settings
 from sentinel.sinks.history import History
@@ -35,8 +35,6 @@ from sentinel.sinks.pager import Pager
 from sentinel.web import app as web
 from sentinel.world import World, plan_of
 
-FLUSH_SECONDS = 1.5
-"""For the last records of the journal, and for the last pages: with the rest it stays under five."""
 _FIRST_ROUND_SECONDS = 10.0
 """Over which the first rounds of all sentinels are spread, however long their periods are."""
 
@@ -131,15 +129,13 @@ class Daemon:
         from sentinel.clients.alertmanager import Alertmanagers  # noqa: PLC0415  # who pages pays
 
         client = await stack.enter_async_context(Alertmanagers())
-        pager = Pager(
-            map(str, settings.paging.direct),
-            sender_of(settings),
+        pager = pager_to(
+            tuple(map(str, settings.paging.direct)),
             client,
+            settings,
             self.clock,
             count=self.metrics.count_push,
             delay=self.metrics.page_delay.observe,
-            repeat=settings.paging.repeat.total_seconds(),
-            resolved_for=10 * settings.paging.repeat.total_seconds(),
         )
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
         return (pager,)
@@ -159,19 +155,3 @@ class Daemon:
 
     async def _measure_lag(self) -> None:
         await scheduler.measure_lag(self.clock, self.metrics.loop_lag.observe)
-
-
-def sender_of(settings: Settings) -> Sender:
-    """Who pages, as the pages name it."""
-    return Sender(
-        cluster=settings.cluster,
-        namespace=settings.isolation.release,
-        tenant=settings.tenant,
-        parties=tuple(
-            Party(tenant.name, tuple(tenant.namespaces), tenant.owner or "", tenant.contact or "")
-            for tenant in settings.tenants
-        ),
-        shadow=settings.paging.mode == "shadow",
-        runbooks=settings.paging.runbooks,
-        dashboards=settings.paging.dashboards,
-    )

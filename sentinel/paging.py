@@ -1,0 +1,51 @@
+"""The pager as the settings describe it: who pages, to whom, how often."""
+
+from collections.abc import Callable
+
+from sentinel.clients.clock import Clock
+from sentinel.core.page import Party, Sender
+from sentinel.settings import Settings
+from sentinel.sinks.pager import Client, Pager
+
+FLUSH_SECONDS = 1.5
+"""For the last pages, and for the last records of the journal: with the rest it stays under five."""
+_RESOLVED_REPEATS = 10.0
+
+
+def sender_of(settings: Settings) -> Sender:
+    """Who pages, as the pages name it."""
+    return Sender(
+        cluster=settings.cluster,
+        namespace=settings.isolation.release,
+        tenant=settings.tenant,
+        parties=tuple(
+            Party(tenant.name, tuple(tenant.namespaces), tenant.owner or "", tenant.contact or "")
+            for tenant in settings.tenants
+        ),
+        shadow=settings.paging.mode == "shadow",
+        runbooks=settings.paging.runbooks,
+        dashboards=settings.paging.dashboards,
+    )
+
+
+def pager_to(
+    urls: tuple[str, ...],
+    client: Client,
+    settings: Settings,
+    clock: Clock,
+    *,
+    count: Callable[[str], None],
+    delay: Callable[[float], None],
+) -> Pager:
+    """A pager that speaks for the tenant of these settings. `count` and `delay`: see `Pager`."""
+    repeat = settings.paging.repeat.total_seconds()
+    return Pager(
+        urls,
+        sender_of(settings),
+        client,
+        clock,
+        count=count,
+        delay=delay,
+        repeat=repeat,
+        resolved_for=_RESOLVED_REPEATS * repeat,
+    )
