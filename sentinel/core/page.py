@@ -139,6 +139,21 @@ def identity_page(sender: Sender, identity: str, detail: str, since: float) -> P
     return _page(sender, Alert.IDENTITY, {"identity": identity}, annotations, since)
 
 
+def passed_on(sender: Sender, alert: Alert, series: Series, told: str, since: float, cause: str = "") -> Page:
+    """The page on a tenant's own word: labels and links are ours, and of its text only the description.
+
+    `cause`: what the witness itself knows of the binding that lets them in.
+    """
+    labels = {name: value for name, value in series._asdict().items() if value}
+    annotations = _links(sender, alert, series.target)
+    victim = sender.owner_of(series.target)
+    if victim is not None:
+        annotations |= {"target_owner": victim.owner, "target_contact": victim.contact}
+    texts = [clean(told, MOST_TEXT - 500), "Told by that tenant's own sentinel; the witness asks the same itself."]
+    annotations["description"] = " ".join(text for text in (clean(cause, 400), *texts) if text)
+    return _page(sender, alert, labels, annotations, since)
+
+
 def body(page: Page, ends_at: float) -> dict[str, Any]:
     """The alert in the form of Alertmanager's API v2. `ends_at` in wall seconds.
 

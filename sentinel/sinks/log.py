@@ -36,9 +36,9 @@ class _Turned(NamedTuple):
 class LogSink:
     """The sink that writes the lines. `put` and `end_round` do no more than that."""
 
-    def __init__(self) -> None:
-        """Takes the level that is configured now."""
-        self._log = structlog.get_logger().bind()
+    def __init__(self, **bound: str) -> None:
+        """Takes the level that is configured now; `bound` stands in every line."""
+        self._log = structlog.get_logger().bind(**bound)
         self._debug: bool = self._log.is_enabled_for(_DEBUG)
         self._turned: dict[_Turned, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._lights: dict[tuple[Gate, str, str], GateRow] = {}

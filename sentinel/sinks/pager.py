@@ -194,6 +194,11 @@ class Pager:
         if opened or before is None:
             self._open(case)
 
+    def pass_on(self, alert: Alert, series: Series, told: Page) -> None:
+        """Page on somebody else's word; what we saw ourselves says more, and stays."""
+        if series not in self._cases:
+            self._say(Notice(Key(alert, series), told))
+
     def end_round(self, report: Round) -> None:
         """Resolve what is proven shut; take up what stands and was not told."""
         for series, since in report.breach_since.items():

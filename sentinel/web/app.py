@@ -57,12 +57,13 @@ async def serve(
     registry: CollectorRegistry,
     progress: Callable[[], tuple[bool, str]],
     ready: Callable[[], tuple[str, ...]],
-    history: History,
+    history: History | Mapping[str, History],
     clock: Clock | None = None,
 ) -> AsyncIterator[Served]:
     """Serve until the block ends.
 
     `progress` says whether the scheduler goes on, and how it knows; `ready` says why we are not.
+    A witness has a history for each tenant, and shows the one that is asked for by `?tenant=`.
     Raises OwnFault when one of the addresses cannot be had.
     """
     with Beside() as beside:
@@ -152,7 +153,7 @@ class Health:
 class Console:
     """What we found, for whoever may forward a port of our pod."""
 
-    history: History
+    history: History | Mapping[str, History]
     clock: Clock
     beside: Beside
 
@@ -166,32 +167,55 @@ class Console:
         return app
 
     async def page(self, request: web.Request) -> web.Response:
-        """The status page; with `?still=1` it does not refresh itself."""
-        snapshot, now = self.history.snapshot(), self.clock.wall()
-        still = "still" in request.query
+        """The status page; with `?still=1` it does not refresh itself. Of a witness: all tenants."""
+        now, still = self.clock.wall(), "still" in request.query
+        if not isinstance(self.history, History) and "tenant" not in request.query:
+            return await self._overview(self.history, now, still=still)
+        snapshot = self._history(request).snapshot()
 
         def make() -> tuple[str, str]:
             from sentinel.web import pages  # noqa: PLC0415  # paid for by who looks
 
             return pages.page(snapshot, now, still=still), pages.POLICY
 
-        text, policy = await self.beside.start(make)
-        headers = {"Content-Security-Policy": policy}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        return await self._html(make)
 
-    async def status(self, _: web.Request) -> web.Response:
+    async def status(self, request: web.Request) -> web.Response:
         """What is believed of every question."""
-        return await self._json(self.history.snapshot().status)
+        return await self._json(self._history(request).snapshot().status)
 
-    async def breaches(self, _: web.Request) -> web.Response:
+    async def breaches(self, request: web.Request) -> web.Response:
         """Open breaches, and the last that ended."""
-        return await self._json(self.history.snapshot().breaches)
+        return await self._json(self._history(request).snapshot().breaches)
 
     async def records(self, request: web.Request) -> web.Response:
         """The last answers, for whoever wants to see how we know."""
         check, target, limit = wanted(request.query)
-        snapshot = self.history.snapshot()
+        snapshot = self._history(request).snapshot()
         return await self._json(lambda: snapshot.records(check, target, limit))
+
+    async def _overview(self, histories: Mapping[str, History], now: float, *, still: bool) -> web.Response:
+        snapshots = {name: history.snapshot() for name, history in histories.items()}
+
+        def make() -> tuple[str, str]:
+            from sentinel.web import overview, pages  # noqa: PLC0415  # paid for by who looks
+
+            return overview.page(snapshots, now, still=still), pages.POLICY
+
+        return await self._html(make)
+
+    def _history(self, request: web.Request) -> History:
+        if isinstance(self.history, History):
+            return self.history
+        tenant = request.query.get("tenant", "")
+        if tenant not in self.history:
+            raise _wrong(f"tenant: {tenant!r:.80} is no tenant, expected one of {', '.join(self.history):.2000}")
+        return self.history[tenant]
+
+    async def _html(self, make: Callable[[], tuple[str, str]]) -> web.Response:
+        text, policy = await self.beside.start(make)
+        headers = {"Content-Security-Policy": policy}
+        return web.Response(text=text, content_type="text/html", headers=headers)
 
     async def _json(self, make: Callable[[], Any]) -> web.Response:
         body = await self.beside.start(lambda: json.dumps(make()))
@@ -213,7 +237,7 @@ async def only_by_loopback_names(request: web.Request, handler: Handler) -> web.
 
 def wanted(query: Mapping[str, str]) -> tuple[str, str, int]:
     """Check, target and limit; a 400 with a sentence for what makes no sense."""
-    if unknown := [name for name in query if name not in ("check", "target", "limit")]:
+    if unknown := [name for name in query if name not in ("check", "target", "limit", "tenant")]:
         raise _wrong(f"{unknown[0]!r:.80} is no parameter, expected check, target or limit")
     if len(query) != len(set(query)):
         raise _wrong("each of check, target and limit can be given once")

@@ -1,0 +1,186 @@
+"""The witness's Prometheus names, and for each tenant a sink that fills its rows.
+
+The label is `subject`: `tenant` is set by the scrape, from the namespace of whoever is scraped. A
+series of `sentinel_witness_breach_since_timestamp_seconds` is there only while it says something:
+a time while a breach stands, 0 while every question of it is proven shut twice. What is neither is
+taken away, so that an old 0 never closes what was opened since.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from sentinel import __version__
+from sentinel.core.plan import Plan
+from sentinel.core.question import CLUSTER
+from sentinel.core.record import Record, Round, Series, series_of
+from sentinel.core.standing import Turn
+from sentinel.core.verdict import Reason
+from sentinel.sinks.metrics import PUSH_RESULTS, REASONS
+
+_SUBJECT = "subject"
+
+
+class WitnessMetrics:
+    """The registry. Times in wall seconds, periods in seconds."""
+
+    def __init__(self) -> None:
+        """Every name; children appear with what is known."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library is typed but for this
+        self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._describe_beliefs()
+        self._describe_duties()
+        self._describe_ourselves()
+        self.build_info.labels(__version__).set(1)
+        for result in PUSH_RESULTS:
+            self.pushes.labels(result)
+
+    def of(self, subject: str, plan: Plan) -> "SubjectMetrics":
+        """The sink for what is believed of one tenant, under this plan."""
+        return SubjectMetrics(self, subject, plan)
+
+    def of_groups(self, subject: str) -> "BreachMetrics":
+        """The sink for what is reviewed of a tenant's people; the rest is the other sink's."""
+        return BreachMetrics(self, subject)
+
+    def forget_others(self, subjects: Iterable[str]) -> None:
+        """A tenant that was taken out is neither open nor blind."""
+        known = set(subjects)
+        for gauge in self._by_subject:
+            for labels in [*gauge._metrics]:  # noqa: SLF001  # the library has no public list of children
+                if labels[0] not in known:
+                    gauge.remove(*labels)
+
+    def note_config(self, taken: bool, checksum: int) -> None:  # noqa: FBT001  # a callback has no names
+        """A configuration file was taken, or refused."""
+        self.reload_ok.set(1 if taken else 0)
+        if taken:
+            self.config_hash.set(checksum)
+
+    def count_push(self, result: str) -> None:
+        """One push to one Alertmanager."""
+        self.pushes.labels(result).inc()
+
+    def count_lost(self, lines: int) -> None:
+        """Lines of the journal that could not be written."""
+        self.journal_lost.inc(lines)
+
+    def _describe_beliefs(self) -> None:
+        self.breach_since = self._gauge(
+            "witness_breach_since_timestamp_seconds",
+            "First evidence of the breach that stands; 0 while proven shut; absent while neither is known.",
+            *(_SUBJECT, "check", "identity", "target"),
+        )
+        self.round_at = self._gauge("witness_round_timestamp_seconds", "End of the last round.", _SUBJECT)
+        self.oldest_proof = self._gauge(
+            "witness_oldest_proof_timestamp_seconds",
+            "The oldest last proof among the questions of tiers 1 and 2.",
+            *(_SUBJECT, "target"),
+        )
+        self.coverage = self._gauge(
+            "witness_coverage_ratio", "Share of questions proven within two periods of their tier.", _SUBJECT
+        )
+        self.inconclusive = self._gauge(
+            "witness_inconclusive", "1 where something cannot be proven.", _SUBJECT, "target", "reason"
+        )
+        self.period = self._gauge("witness_period_seconds", "Period of a tier, stretched.", _SUBJECT, "tier")
+        self.breaches = self._counter("witness_breaches", "New breaches.", _SUBJECT, "check")
+        self.claims = self._gauge(
+            "witness_claims", "Series that the tenant calls open, not agreed to be over.", _SUBJECT
+        )
+
+    def _describe_duties(self) -> None:
+        self.config_match = self._gauge(
+            "witness_config_match", "1 where a tenant's ConfigMap is what the chart rendered.", _SUBJECT
+        )
+        self.unwatched = self._gauge("accounts_unwatched", "ServiceAccounts that nobody asks with.", _SUBJECT)
+        self.watch_up = self._gauge("watch_up", "1 while the watch of this kind is told what happens.", "kind")
+        self.watch_events = self._counter("watch_events", "Changes told by the watch.", "kind")
+        self.watch_restarts = self._counter("watch_restarts", "Watches begun anew, by reason.", "kind", "reason")
+        self.watch_missed = self._counter("watch_missed", "Changes found by a list that no watch had told.", "kind")
+        self.relay_requests = self._counter("relay_requests", "Requests at the relay.", "result")
+        self.relay_alerts = self._counter("relay_alerts", "Alerts handed in.", _SUBJECT, "result")
+        self.hints = self._counter("hints", "Times that a tenant was told to look now.", _SUBJECT)
+        self.glances = self._counter("witness_glances", "Rounds out of turn.", _SUBJECT)
+
+    def _describe_ourselves(self) -> None:
+        self.config_hash = self._gauge("config_hash", "Adler-32 of the configuration file.")
+        self.reload_ok = self._gauge("config_last_reload_successful", "1 while the file as it stands is in use.")
+        self.build_info = self._gauge("build_info", "1, by version.", "version")
+        self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
+        self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
+        self._by_subject = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive)
+        self._by_subject += (self.period, self.claims, self.config_match, self.unwatched)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"sentinel_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"sentinel_{name}", text, labels, registry=self.registry)
+
+
+class BreachMetrics:
+    """The sink for the breaches of one tenant."""
+
+    def __init__(self, metrics: WitnessMetrics, subject: str) -> None:
+        """Nothing is shown before it is known."""
+        self._metrics = metrics
+        self._subject = subject
+        self._shown: set[Series] = set()
+
+    def put(self, record: Record) -> None:
+        """A breach is published at once, not at the end of the round."""
+        change = record.change
+        if change is None or change.turn is not Turn.OPENED or record.subsumed or change.breach is None:
+            return
+        series = series_of(record.question)
+        self._metrics.breaches.labels(self._subject, series.check).inc()
+        if series not in self._shown or not self._child(series)._value.get():  # noqa: SLF001  # no public getter
+            self._child(series).set(change.breach.since)
+            self._shown.add(series)
+
+    def end_round(self, report: Round) -> None:
+        """Publish what is believed, and take away what is not known any more."""
+        for series, since in report.breach_since.items():
+            self._child(series).set(since)
+        for series in self._shown - report.breach_since.keys():
+            self._metrics.breach_since.remove(self._subject, *series)
+        self._shown = set(report.breach_since)
+
+    def _child(self, series: Series) -> Gauge:
+        return self._metrics.breach_since.labels(self._subject, *series)
+
+
+class SubjectMetrics(BreachMetrics):
+    """The sink of one tenant's book: its breaches, and how well it is watched."""
+
+    def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
+        """Children that can be known are there at once, but for the breaches."""
+        super().__init__(metrics, subject)
+        self._reasons: set[tuple[str, Reason]] = set()
+        for tier in (1, 2, 3):
+            metrics.period.labels(subject, str(tier)).set(plan.period(tier))
+        for target in (*plan.scope.everywhere, CLUSTER):
+            for reason in REASONS:
+                metrics.inconclusive.labels(subject, target, reason.value)
+
+    def end_round(self, report: Round) -> None:
+        """Publish what is believed."""
+        super().end_round(report)
+        subject, metrics = self._subject, self._metrics
+        metrics.round_at.labels(subject).set(report.ended)
+        metrics.coverage.labels(subject).set(report.coverage)
+        for target, at in report.oldest_proof.items():
+            metrics.oldest_proof.labels(subject, target).set(at)
+        self._show_reasons(report)
+
+    def _show_reasons(self, report: Round) -> None:
+        rows = report.inconclusive.items()
+        shown = {(target, reason) for target, reasons in rows for reason in reasons}
+        for (target, reason), value in [*((row, 0) for row in self._reasons - shown), *((row, 1) for row in shown)]:
+            self._metrics.inconclusive.labels(self._subject, target, reason.value).set(value)
+        self._reasons = shown
