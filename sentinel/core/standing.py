@@ -5,6 +5,7 @@
 
 A breach, once seen, is closed only by proof: the same question judged `held` in two consecutive
 rounds. No timer, no blindness and no restart closes it; `advance` has no other way to write it.
+What an exception allows is held too, and is no proof that anything is shut.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ class Standing:
     verdict: Verdict = UNPROVEN
     since: float | None = None
     last_asked: float | None = None
-    last_proven: float | None = None  # last held
+    last_proven: float | None = None  # last denied, with all gates green
     last_conclusive: float | None = None  # last held or breached: not blind
     streak: int = 0  # consecutive rounds held, up to PROOFS_TO_CLOSE
     round: int = 0  # the round of the last verdict
@@ -66,6 +67,7 @@ class Turn(StrEnum):
 
     OPENED = "opened"  # a breach begins
     CLOSED = "closed"  # a breach ends, by proof
+    ALLOWED = "allowed"  # a breach ends, since an exception now wants it
     BLINDED = "blinded"  # what was proven no longer is
     PROVEN = "proven"  # what was not proven now is
     FORGOTTEN = "forgotten"  # no longer configured, so nobody can prove it any more
@@ -91,7 +93,7 @@ def advance(
         case State.BREACHED:
             after = _breached(standing, verdict, observation)
         case State.HELD:
-            after = _held(standing, now, round_)
+            after = _held(standing, verdict, now, round_)
         case State.INCONCLUSIVE:
             after = _Draft(0, standing.last_proven, standing.last_conclusive, standing.breach)
     state = State.BREACHED if after.breach is not None else verdict.state
@@ -132,11 +134,12 @@ def _breached(standing: Standing, verdict: Verdict, observation: Observation) ->
     return _Draft(0, standing.last_proven, now, replace(breach, last=now))
 
 
-def _held(standing: Standing, now: float, round_: int) -> _Draft:
+def _held(standing: Standing, verdict: Verdict, now: float, round_: int) -> _Draft:
     # Asked twice in one round is proven once.
     fresh = round_ != standing.round or standing.verdict.state is not State.HELD
     streak = min(standing.streak + 1, PROOFS_TO_CLOSE) if fresh else standing.streak
-    return _Draft(streak, now, now, None if streak >= PROOFS_TO_CLOSE else standing.breach)
+    proven = standing.last_proven if verdict.reason is Reason.ALLOWED else now
+    return _Draft(streak, proven, now, None if streak >= PROOFS_TO_CLOSE else standing.breach)
 
 
 def _change(before: Standing, after: Standing, now: float) -> Change | None:
@@ -144,7 +147,9 @@ def _change(before: Standing, after: Standing, now: float) -> Change | None:
         case None, Breach() as breach:
             return Change(Turn.OPENED, now, before, after, breach)
         case Breach() as breach, None:
-            return Change(Turn.CLOSED, now, before, after, replace(breach, ended=now))
+            allowed = after.verdict.reason is Reason.ALLOWED
+            turn = Turn.ALLOWED if allowed else Turn.CLOSED
+            return Change(turn, now, before, after, replace(breach, ended=now))
     if before.state is after.state:
         return None
     if after.state is State.HELD:

@@ -51,18 +51,21 @@ class Reason(StrEnum):
     REVIEW_ONLY = "review-only"  # a review says granted, and it cannot be asked for real
     UNPROVEN = "unproven"  # not asked yet
     DENIED = "denied"  # held: every gate green, and a real denial
+    ALLOWED = "allowed"  # held: we were let in, and an exception wants it so
     SERVED = "served"  # breached: we were let in
     ADMISSION = "admission"  # breached: authorised, then stopped by admission
+    REVIEW = "review"  # breached: the API server says so of somebody whose token nobody has
     REFUSED = "refused"  # breached: denied what should have been served
     FAILED = "failed"  # breached: not served for longer than the check's patience
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one question's answer means."""
+    """What one question's answer means. `by` names the exception by which it is allowed."""
 
     state: State
     reason: Reason
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,14 @@ def judge(
     somebody_else: bool = False,
     silence_counts: bool = False,
     admission: bool = False,
+    review: bool = False,
+    allowed: str = "",
 ) -> Verdict:
     """The verdict on one answer.
 
     `somebody_else`: whoami positively named another user. `silence_counts`: a dropped packet is a
-    denial here (network questions; an API server that is silent proves nothing).
+    denial here (network questions; an API server that is silent proves nothing). `review`: a rules
+    engine's word, not a request. `allowed`: the exception that wants us let in.
     """
     if expect is Expect.SERVED:
         return _judge_service(answer)
@@ -102,13 +108,21 @@ def judge(
             return Verdict(State.INCONCLUSIVE, Reason.IDENTITY)
         case Answer.SERVED:
             # At once, whatever the gates say: what let us in is open.
-            return Verdict(State.BREACHED, Reason.ADMISSION if admission else Reason.SERVED)
+            return _judge_opening(allowed, admission=admission, review=review)
         case Answer.DENIED:
             return _judge_denial(bracket)
         case Answer.SILENT if silence_counts:
             return _judge_denial(bracket)
         case _:
             return Verdict(State.INCONCLUSIVE, bracket.red or reason_of(answer))
+
+
+def _judge_opening(allowed: str, *, admission: bool, review: bool) -> Verdict:
+    if allowed:
+        return Verdict(State.HELD, Reason.ALLOWED, allowed)
+    if review:
+        return Verdict(State.BREACHED, Reason.REVIEW)
+    return Verdict(State.BREACHED, Reason.ADMISSION if admission else Reason.SERVED)
 
 
 def _judge_denial(bracket: Bracket) -> Verdict:

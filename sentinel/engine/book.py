@@ -119,6 +119,7 @@ class Book:
             verdict.GREEN,
             somebody_else=second.somebody_else,
             admission=seen.admission,
+            review=seen.review,
         )
         return self._take(question, seen, found, round_, cause=second.cause)
 

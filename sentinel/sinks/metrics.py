@@ -26,12 +26,9 @@ from sentinel.core.verdict import Reason, State
 PUSH_RESULTS = ("accepted", "refused", "unreachable", "dropped")
 SKIPS = ("late", "round-failed", *(reason.value for reason in Reason))
 """Why something due was not asked: a slot that had passed, a round that failed, or the reason."""
-REASONS = tuple(
-    reason
-    for reason in Reason
-    if reason not in (Reason.UNPROVEN, Reason.DENIED, Reason.SERVED, Reason.ADMISSION, Reason.REFUSED)
-    and reason is not Reason.FAILED
-)
+_CONCLUSIVE = (Reason.DENIED, Reason.ALLOWED, Reason.SERVED, Reason.ADMISSION, Reason.REVIEW)
+_OF_SERVICES = (Reason.REFUSED, Reason.FAILED)
+REASONS = tuple(reason for reason in Reason if reason not in (Reason.UNPROVEN, *_CONCLUSIVE, *_OF_SERVICES))
 """Reasons that a question about the API can be inconclusive for."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LAG = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -159,7 +156,7 @@ class Metrics:
         self._took[check].observe(seen.took)
         state = record.verdict.state
         self._verdicts[check, state].inc()
-        if state is State.HELD and code in hot.denials:
+        if record.verdict.reason is Reason.DENIED and code in hot.denials:
             hot.denials[code].inc()
 
     def _open(self, series: Series, since: float) -> None:

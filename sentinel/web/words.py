@@ -25,8 +25,10 @@ REASONS = {
     Reason.REVIEW_ONLY: "a review says granted, and it cannot be asked for real",
     Reason.UNPROVEN: "not asked yet",
     Reason.DENIED: "denied, with every gate green",
+    Reason.ALLOWED: "we were let in, and an exception wants it so",
     Reason.SERVED: "we were let in",
     Reason.ADMISSION: "authorised, and stopped by admission only",
+    Reason.REVIEW: "a review says that they would be let in",
     Reason.REFUSED: "denied, where it should have been served",
     Reason.FAILED: "not served for too long",
 }

@@ -9,7 +9,8 @@ from sentinel.core.verdict import Reason, State, Verdict
 HELD = Verdict(State.HELD, Reason.DENIED)
 OPEN = Verdict(State.BREACHED, Reason.SERVED)
 BLIND = Verdict(State.INCONCLUSIVE, Reason.CANARY)
-LETTERS = {"h": HELD, "b": OPEN, "?": BLIND}
+WANTED = Verdict(State.HELD, Reason.ALLOWED, "team-a->team-b")
+LETTERS = {"h": HELD, "b": OPEN, "?": BLIND, "w": WANTED}
 
 
 def story(letters, latent=""):
@@ -25,7 +26,7 @@ def story(letters, latent=""):
     return standing, turns
 
 
-# h: held, b: served, ?: a gate was red. A capital letter is a second answer in the same round.
+# h: held, b: served, ?: a gate was red, w: let in, and an exception wants it. A capital letter is a second answer in the same round.
 @pytest.mark.parametrize(
     ("rounds", "turns", "state"),
     [
@@ -48,6 +49,12 @@ def story(letters, latent=""):
         pytest.param("bhHh", "opened - - closed", State.HELD, id="the-next-round-closes"),
         pytest.param("hhhb?h", "proven - - opened - -", State.BREACHED, id="old-proofs-do-not-count"),
         pytest.param("bhhb", "opened - closed opened", State.BREACHED, id="it-may-open-again"),
+        pytest.param("w", "proven", State.HELD, id="what-is-wanted-is-held"),
+        pytest.param("bw", "opened -", State.BREACHED, id="one-look-at-an-exception-does-not-close"),
+        pytest.param("bww", "opened - allowed", State.HELD, id="two-do-and-it-is-said-that-this-is-no-proof"),
+        pytest.param("bwW", "opened - -", State.BREACHED, id="two-looks-in-one-round-are-one"),
+        pytest.param("bw?w", "opened - - -", State.BREACHED, id="nor-with-blindness-in-between"),
+        pytest.param("wwb", "proven - opened", State.BREACHED, id="what-is-wanted-no-more-opens"),
     ],
 )
 def test_what_a_sequence_of_rounds_leads_to(rounds, turns, state):
@@ -124,3 +131,16 @@ def test_advancing_is_a_function_of_its_arguments_alone():
 
     assert advance(before, HELD, seen, 4) == advance(before, HELD, seen, 4)
     assert before == story("hb?")[0]
+
+
+def test_what_is_let_in_by_an_exception_is_conclusive_and_proves_nothing_shut():
+    standing, _ = story("hww")
+
+    assert standing.last_conclusive == 30.0
+    assert standing.last_proven == 10.0
+
+
+def test_a_hole_whose_exception_ran_out_was_last_shut_when_it_was_last_denied():
+    standing, _ = story("hwwb")
+
+    assert standing.breach.closed_before == 10.0

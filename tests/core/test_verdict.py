@@ -15,48 +15,51 @@ BRACKETS = {
 }
 
 # `any` stands for every value of a column. `other`: whoami names somebody else. `silence`: it counts as a denial.
+# `review`: nothing was really tried. `allowed`: an exception wants it.
 TABLE = """
-expect  answer   gates       other  admission  silence  state         reason
+expect  answer   gates       other  admission  silence  review  allowed  state         reason
 
-denied  served   any         no     no         any      breached      served
-denied  served   any         no     yes        any      breached      admission
-denied  served   any         yes    any        any      inconclusive  identity
-denied  denied   green       any    any        any      held          denied
-denied  denied   red-before  any    any        any      inconclusive  canary
-denied  denied   red-after   any    any        any      inconclusive  door
-denied  denied   red-twice   any    any        any      inconclusive  token
-denied  limited  green       any    any        any      inconclusive  limited
-denied  limited  red-before  any    any        any      inconclusive  canary
-denied  limited  red-after   any    any        any      inconclusive  door
-denied  limited  red-twice   any    any        any      inconclusive  token
-denied  absent   green       any    any        any      inconclusive  absent
-denied  absent   red-before  any    any        any      inconclusive  canary
-denied  absent   red-after   any    any        any      inconclusive  door
-denied  absent   red-twice   any    any        any      inconclusive  token
-denied  broken   green       any    any        any      inconclusive  broken
-denied  broken   red-before  any    any        any      inconclusive  canary
-denied  broken   red-after   any    any        any      inconclusive  door
-denied  broken   red-twice   any    any        any      inconclusive  token
-denied  unasked  green       any    any        any      inconclusive  unasked
-denied  unasked  red-before  any    any        any      inconclusive  canary
-denied  unasked  red-after   any    any        any      inconclusive  door
-denied  unasked  red-twice   any    any        any      inconclusive  token
-denied  silent   green       any    any        no       inconclusive  silent
-denied  silent   green       any    any        yes      held          denied
-denied  silent   red-before  any    any        any      inconclusive  canary
-denied  silent   red-after   any    any        any      inconclusive  door
-denied  silent   red-twice   any    any        any      inconclusive  token
+denied  served   any         no     no         any      no      no       breached      served
+denied  served   any         no     yes        any      no      no       breached      admission
+denied  served   any         yes    any        any      any     any      inconclusive  identity
+denied  served   any         no     any        any      yes     no       breached      review
+denied  served   any         no     any        any      any     yes      held          allowed
+denied  denied   green       any    any        any      any     any      held          denied
+denied  denied   red-before  any    any        any      any     any      inconclusive  canary
+denied  denied   red-after   any    any        any      any     any      inconclusive  door
+denied  denied   red-twice   any    any        any      any     any      inconclusive  token
+denied  limited  green       any    any        any      any     any      inconclusive  limited
+denied  limited  red-before  any    any        any      any     any      inconclusive  canary
+denied  limited  red-after   any    any        any      any     any      inconclusive  door
+denied  limited  red-twice   any    any        any      any     any      inconclusive  token
+denied  absent   green       any    any        any      any     any      inconclusive  absent
+denied  absent   red-before  any    any        any      any     any      inconclusive  canary
+denied  absent   red-after   any    any        any      any     any      inconclusive  door
+denied  absent   red-twice   any    any        any      any     any      inconclusive  token
+denied  broken   green       any    any        any      any     any      inconclusive  broken
+denied  broken   red-before  any    any        any      any     any      inconclusive  canary
+denied  broken   red-after   any    any        any      any     any      inconclusive  door
+denied  broken   red-twice   any    any        any      any     any      inconclusive  token
+denied  unasked  green       any    any        any      any     any      inconclusive  unasked
+denied  unasked  red-before  any    any        any      any     any      inconclusive  canary
+denied  unasked  red-after   any    any        any      any     any      inconclusive  door
+denied  unasked  red-twice   any    any        any      any     any      inconclusive  token
+denied  silent   green       any    any        no       any     any      inconclusive  silent
+denied  silent   green       any    any        yes      any     any      held          denied
+denied  silent   red-before  any    any        any      any     any      inconclusive  canary
+denied  silent   red-after   any    any        any      any     any      inconclusive  door
+denied  silent   red-twice   any    any        any      any     any      inconclusive  token
 
-served  served   any         any    any        any      held          served
-served  denied   any         any    any        any      breached      refused
-served  limited  any         any    any        any      breached      failed
-served  absent   any         any    any        any      breached      failed
-served  silent   any         any    any        any      breached      failed
-served  broken   any         any    any        any      breached      failed
-served  unasked  any         any    any        any      inconclusive  unasked
+served  served   any         any    any        any      any     any      held          served
+served  denied   any         any    any        any      any     any      breached      refused
+served  limited  any         any    any        any      any     any      breached      failed
+served  absent   any         any    any        any      any     any      breached      failed
+served  silent   any         any    any        any      any     any      breached      failed
+served  broken   any         any    any        any      any     any      breached      failed
+served  unasked  any         any    any        any      any     any      inconclusive  unasked
 """
 BOTH = ("no", "yes")
-COLUMNS = ([*Expect], [*Answer], [*BRACKETS], BOTH, BOTH, BOTH)
+COLUMNS = ([*Expect], [*Answer], [*BRACKETS], BOTH, BOTH, BOTH, BOTH, BOTH)
 
 
 def cells():
@@ -65,14 +68,21 @@ def cells():
             *given, state, reason = line.split()
             choices = [all_ if word == "any" else [word] for word, all_ in zip(given, COLUMNS, strict=True)]
             for cell in product(*choices):
-                yield tuple(map(str, cell)), Verdict(State(state), Reason(reason))
+                by = "team-a->team-b" if reason == "allowed" else ""
+                yield tuple(map(str, cell)), Verdict(State(state), Reason(reason), by)
 
 
 def sentence(cell):
-    expect, answer, gates, other, admission, silence = cell
+    expect, answer, gates, other, admission, silence, review, allowed = cell
     extras = [
         word
-        for word, there in (("somebody-else", other), ("admission", admission), ("silence-counts", silence))
+        for word, there in (
+            ("somebody-else", other),
+            ("admission", admission),
+            ("silence-counts", silence),
+            ("by-review", review),
+            ("allowed", allowed),
+        )
         if there == "yes"
     ]
     return f"{answer}-where-{expect}-is-due-with-gates-{gates}{'-and-' if extras else ''}{'-'.join(extras)}"
@@ -82,7 +92,7 @@ def sentence(cell):
     ("cell", "verdict"), [pytest.param(cell, verdict, id=sentence(cell)) for cell, verdict in cells()]
 )
 def test_each_cell_of_the_law(cell, verdict):
-    expect, answer, gates, other, admission, silence = cell
+    expect, answer, gates, other, admission, silence, review, allowed = cell
 
     found = judge(
         Answer(answer),
@@ -91,6 +101,8 @@ def test_each_cell_of_the_law(cell, verdict):
         somebody_else=other == "yes",
         admission=admission == "yes",
         silence_counts=silence == "yes",
+        review=review == "yes",
+        allowed="team-a->team-b" if allowed == "yes" else "",
     )
 
     assert found == verdict
