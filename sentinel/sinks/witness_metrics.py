@@ -8,7 +8,7 @@ taken away, so that an old 0 never closes what was opened since.
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -18,7 +18,7 @@ from sentinel.core.question import CLUSTER
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason
-from sentinel.sinks.metrics import PUSH_RESULTS, REASONS
+from sentinel.sinks.metrics import DELAYS, LAGS, PUSH_RESULTS, REASONS
 
 _SUBJECT = "subject"
 
@@ -60,6 +60,13 @@ class WitnessMetrics:
         self.reload_ok.set(1 if taken else 0)
         if taken:
             self.config_hash.set(checksum)
+
+    def show_match(self, subject: str, matches: bool | None) -> None:  # noqa: FBT001  # a callback has no names
+        """Whether a tenant's configuration is the chart's; None takes the row away."""
+        if matches is not None:
+            self.config_match.labels(subject).set(matches)
+        elif (subject,) in self.config_match._metrics:  # noqa: SLF001  # the library has no public list of children
+            self.config_match.remove(subject)
 
     def count_push(self, result: str) -> None:
         """One push to one Alertmanager."""
@@ -112,6 +119,12 @@ class WitnessMetrics:
         self.reload_ok = self._gauge("config_last_reload_successful", "1 while the file as it stands is in use.")
         self.build_info = self._gauge("build_info", "1, by version.", "version")
         self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
+        self.page_delay = Histogram(
+            "sentinel_page_delay_seconds", "First evidence to accepted push.", registry=self.registry, buckets=DELAYS
+        )
+        self.loop_lag = Histogram(
+            "sentinel_loop_lag_seconds", "How late our own loop is.", registry=self.registry, buckets=LAGS
+        )
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
         self._by_subject = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive)
         self._by_subject += (self.period, self.claims, self.config_match, self.unwatched)
