@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 from sentinel import __version__
-from sentinel.errors import ConfigError, SentinelError
+from sentinel.errors import ConfigError, Problem, SentinelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -28,6 +28,7 @@ T = TypeVar("T")
 BAD_CONFIG = 2
 OWN_FAULT = 4
 DEFAULT_CONFIG = Path("/etc/sentinel/sentinel.yaml")
+DEFAULT_WITNESS = Path("/etc/sentinel/witness.yaml")
 
 app = typer.Typer(
     help="Proves, day and night and from inside, that no tenant reads another's things.",
@@ -73,8 +74,23 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
     from sentinel.daemon import Daemon
 
     settings = _load(config)
+    if settings.is_witness:
+        _refuse(_wrong_kind(config, witness=False))
     logs.configure(settings.log.level, settings.log.format)
     _asyncio(Daemon(config, os.environ, settings).run())
+
+
+@app.command()
+def witness(config: Config = DEFAULT_WITNESS) -> None:
+    """Run the witness until it is told to stop: the second opinion that no tenant controls."""
+    from sentinel import logs
+    from sentinel.witness import Witness
+
+    settings = _load(config)
+    if not settings.is_witness:
+        _refuse(_wrong_kind(config, witness=True))
+    logs.configure(settings.log.level, settings.log.format)
+    _asyncio(Witness(config, os.environ, settings).run())
 
 
 @app.command()
@@ -186,6 +202,15 @@ def _load(config: Path) -> "Settings":
         return load(config, os.environ)
     except ConfigError as error:
         _refuse(error)
+
+
+def _wrong_kind(config: Path, *, witness: bool) -> ConfigError:
+    """The file of a witness has a relay, that of a tenant's sentinel has none."""
+    if witness:
+        hint = "a tenant's sentinel is started with `sentinel run`"
+        return ConfigError([Problem(str(config), 0, "relay", "nothing", "the relay of a witness", hint)])
+    hint = "the witness is started with `sentinel witness`"
+    return ConfigError([Problem(str(config), 0, "relay", "a relay", "none in the file of a tenant's sentinel", hint)])
 
 
 def _refuse(error: ConfigError) -> NoReturn:

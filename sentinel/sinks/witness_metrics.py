@@ -126,8 +126,8 @@ class WitnessMetrics:
             "sentinel_loop_lag_seconds", "How late our own loop is.", registry=self.registry, buckets=LAGS
         )
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
-        self._by_subject = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive)
-        self._by_subject += (self.period, self.claims, self.config_match, self.unwatched)
+        beliefs = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive, self.period)
+        self._by_subject = (*beliefs, self.claims, self.config_match, self.unwatched)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sentinel_{name}", text, labels, registry=self.registry)
