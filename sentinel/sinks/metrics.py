@@ -31,8 +31,8 @@ _OF_SERVICES = (Reason.REFUSED, Reason.FAILED)
 REASONS = tuple(reason for reason in Reason if reason not in (Reason.UNPROVEN, *_CONCLUSIVE, *_OF_SERVICES))
 """Reasons that a question about the API can be inconclusive for."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-_LAG = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_DELAY = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+LAGS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+DELAYS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +246,11 @@ class Metrics:
         self.config_hash = self._gauge("config_hash", "Adler-32 of the configuration file.")
         self.reload_ok = self._gauge("config_last_reload_successful", "1 while the file as it stands is in use.")
         self.build_info = self._gauge("build_info", "1, by version.", "version")
-        self.schedule_lag = self._histogram("schedule_lag_seconds", "How late rounds begin.", _LAG)
-        self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", _LAG)
+        self.schedule_lag = self._histogram("schedule_lag_seconds", "How late rounds begin.", LAGS)
+        self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", LAGS)
         self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
-        self.page_delay = self._histogram("page_delay_seconds", "First evidence to accepted push.", _DELAY)
+        self.page_delay = self._histogram("page_delay_seconds", "First evidence to accepted push.", DELAYS)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sentinel_{name}", text, labels, registry=self.registry)
