@@ -27,6 +27,7 @@ VALUES: dict[str, Any] = {
     # A show of a minute has to see everything proven twice.
     "config": {"isolation": {"every": "10s", "within": "30s", "sweep": "60s", "timeout": "9s", "qps": 300}},
     "monitor": {"enabled": False},
+    "witness": {"enabled": False},
     "timeScale": 0.1,
 }  # fmt: skip
 

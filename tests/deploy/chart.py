@@ -20,6 +20,8 @@ Values = Mapping[str, Any]
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "chart"
 RELEASE = "sentinel-system"
+TLS = {"secret": "its-tls", "ca": "-----BEGIN CERTIFICATE-----\nno real one\n-----END CERTIFICATE-----\n"}
+"""As if somebody else had made the witness's certificate."""
 
 
 class Refused(RuntimeError):
@@ -35,9 +37,14 @@ def tenants(count: int) -> list[Object]:
 
 
 def values(count: int = 2, **more: Any) -> Object:
-    """The least that renders, and what a test adds to it."""
+    """The least that renders, without a witness, and what a test adds to it."""
     least = {"cluster": "tests", "image": {"repository": "registry.example.com/tenant-sentinel"}}
-    return least | {"tenants": tenants(count)} | more
+    return least | {"tenants": tenants(count), "witness": {"enabled": False}} | more
+
+
+def witnessed(count: int = 2, **more: Any) -> Object:
+    """The same with the witness, whose certificate is somebody else's: each rendering is like the other."""
+    return values(count) | {"witness": {"tls": TLS}} | more
 
 
 def render(chosen: Values, *, chart: Path = CHART, namespace: str = RELEASE) -> list[Object]:

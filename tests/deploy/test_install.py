@@ -33,7 +33,6 @@ def test_install_add_a_tenant_and_leave_nothing_behind(empty: ControlPlane, kube
     assert "watches 2 tenant(s) of tests" in said
     assert "team-2  (sentinel in team-2; also team-2-jobs)" in said
     assert "get configmap sentinel-route" in said
-    assert "WARNING" not in said
 
     with chart.values_file(chart.values(3)) as file:
         chart.helm("upgrade", "s", str(chart.CHART), *WHERE, *kubeconfig, "-f", file)
@@ -54,6 +53,7 @@ def test_what_is_risky_is_said_at_the_end(empty: ControlPlane, kubeconfig: tuple
         said = chart.helm("install", "s", str(chart.CHART), *WHERE, *kubeconfig, "-f", file, "--dry-run=server")
 
     assert "WARNING: paging.direct is true" in said
+    assert "WARNING: witness.enabled is false" in said
     assert "WARNING: timeScale is 0.5" in said
     assert "monitor.enabled is false: load these into Prometheus yourself" in said
 

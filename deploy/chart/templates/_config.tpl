@@ -5,34 +5,75 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 */}}
 {{- define "sentinel.yaml" -}}
 {{- $root := .root -}}
+{{- $opaque := eq $root.Values.disclosure "opaque" -}}
 {{- $home := include "sentinel.home" .tenant -}}
-{{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" -}}
-{{- $_ := set $isolation "system" (include "sentinel.system" $root | fromJsonArray) -}}
-{{- $_ := set $isolation "release" $root.Release.Namespace -}}
-{{- $paging := dict "promise" "5m" -}}
-{{- if $root.Values.paging.direct -}}
-{{- $_ := set $paging "repeat" "30s" -}}
-{{- with $root.Values.runbookBase }}{{- $_ := set $paging "runbooks" (trimSuffix "/" .) }}{{- end -}}
-{{- with $root.Values.dashboardBase }}{{- $_ := set $paging "dashboards" (trimSuffix "/" .) }}{{- end -}}
+{{- $chosen := include "sentinel.chosen" $root | fromJson -}}
+{{- if hasKey $chosen.isolation "allow" -}}
+{{- $_ := set $chosen.isolation "allow" (include "sentinel.allowed" . | fromJsonArray) -}}
 {{- end -}}
-{{- $timers := dict "isolation" $isolation "paging" $paging -}}
-{{- $chosen := include "sentinel.scaledTree" (list $root (mergeOverwrite $timers (deepCopy (default (dict) $root.Values.config)))) | fromJson -}}
-{{- if $root.Values.paging.direct }}{{- $_ := set $chosen.v.paging "direct" $root.Values.alertmanagers }}{{- end -}}
+{{- if $root.Values.witness.enabled -}}
+{{- $relay := printf "https://%s:%v" (include "sentinel.witnessHost" $root) $root.Values.witness.relay.port -}}
+{{- $_ := set $chosen.paging "relay" $relay -}}
+{{- else if $root.Values.paging.direct -}}
+{{- $_ := set $chosen.paging "direct" $root.Values.alertmanagers -}}
+{{- end -}}
 # Rendered by the chart: edit its values, not this file. A change is noticed without a restart.
 cluster: {{ toJson $root.Values.cluster }}
 tenant: {{ .tenant.name }}
+{{- if $opaque }}
+disclosure: opaque
+{{- end }}
 tenants:
 {{- range $root.Values.tenants }}
+{{- if or (not $opaque) (eq .name $.tenant.name) }}
   - {{ pick . "name" "namespaces" "owner" "contact" | toJson }}
+{{- else }}
+  - {name: {{ include "sentinel.id" (list $root .name) }}, namespaces: []}
+{{- end }}
 {{- end }}
 identities:
   - {name: self, token: own}
+  {{- /* The sentinels share out what is asked as nobody by the tenants' names, and these differ from file to file when
+  they are hidden: then the witness asks all of it. */}}
+  {{- if not $opaque }}
   - {name: anonymous, token: none}
+  {{- end }}
 {{- range .tenant.identities }}
   - {{ include "sentinel.identity" (list $home .) }}
 {{- end }}
-{{ toYaml $chosen.v }}
+{{ toYaml $chosen }}
 {{ end }}
+
+{{/* What the values say of the configuration, over the defaults, with every timer scaled, as JSON. What differs from
+tenant to tenant is not in it. Takes $. */}}
+{{- define "sentinel.chosen" -}}
+{{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" -}}
+{{- $_ := set $isolation "system" (include "sentinel.system" . | fromJsonArray) -}}
+{{- $_ := set $isolation "release" .Release.Namespace -}}
+{{- if .Values.witness.enabled }}{{- $_ := set $isolation "witness_share" .Values.witness.share }}{{- end -}}
+{{- $paging := dict "promise" "5m" -}}
+{{- if or .Values.paging.direct .Values.witness.enabled -}}
+{{- $_ := set $paging "repeat" "30s" -}}
+{{- with .Values.runbookBase }}{{- $_ := set $paging "runbooks" (trimSuffix "/" .) }}{{- end -}}
+{{- with .Values.dashboardBase }}{{- $_ := set $paging "dashboards" (trimSuffix "/" .) }}{{- end -}}
+{{- end -}}
+{{- $defaults := dict "isolation" $isolation "paging" $paging -}}
+{{- $tree := mergeOverwrite $defaults (deepCopy (default (dict) .Values.config)) -}}
+{{- toJson (include "sentinel.scaledTree" (list . $tree) | fromJson).v -}}
+{{- end }}
+
+{{/* The exceptions that concern this tenant: its own and everybody's. Under `disclosure: opaque` it asks about nobody
+else's namespaces, and is not told of exceptions there. As a JSON list. Takes (dict "root" $ "tenant" t). */}}
+{{- define "sentinel.allowed" -}}
+{{- $asked := append (include "sentinel.system" .root | fromJsonArray) "*" -}}
+{{- $kept := list -}}
+{{- range .root.Values.config.isolation.allow -}}
+{{- if and (has .from (list $.tenant.name "*" "anonymous")) (or (ne $.root.Values.disclosure "opaque") (has .to $asked)) -}}
+{{- $kept = append $kept . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $kept -}}
+{{- end }}
 
 {{/* A copy of a tree with its timers scaled, as JSON {"v": …}. Takes (list $ tree). */}}
 {{- define "sentinel.scaledTree" -}}

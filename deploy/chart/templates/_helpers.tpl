@@ -43,13 +43,31 @@ app.kubernetes.io/component: tenant
 {{- default .name .serviceAccount -}}
 {{- end }}
 
-{{/* The accounts that ask on behalf of one tenant: its sentinel's and those of its further identities. All of them
-need the same controls, or nothing they are denied could be proven. Takes a tenant. */}}
+{{/* The accounts of one tenant that are asked as besides its sentinel's own, each as namespace/name: those of its further
+identities and, where there is a witness, those it is given: a JSON list. Takes (dict "root" $ "tenant" t). */}}
+{{- define "sentinel.furtherAccounts" -}}
+{{- $home := include "sentinel.home" .tenant -}}
+{{- $found := list -}}
+{{- range .tenant.identities }}{{- $found = append $found (printf "%s/%s" $home (include "sentinel.account" .)) }}{{- end -}}
+{{- if .root.Values.witness.enabled -}}
+{{- range (include "sentinel.listed" .tenant | fromJsonArray) -}}
+{{- $found = append $found (contains "/" . | ternary . (printf "%s/%s" $home .)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (uniq $found) -}}
+{{- end }}
+
+{{/* A tenant's ordinary accounts as the values have them: a JSON list. Takes a tenant. */}}
+{{- define "sentinel.listed" -}}
+{{- toJson (hasKey . "accounts" | ternary .accounts (list "default")) -}}
+{{- end }}
+
+{{/* The accounts that are asked as on behalf of one tenant, as subjects of a binding. All of them need the same
+controls, or nothing they are denied could be proven. Takes (dict "root" $ "tenant" t). */}}
 {{- define "sentinel.accounts" -}}
-{{- $home := include "sentinel.home" . -}}
-- {kind: ServiceAccount, namespace: {{ $home }}, name: sentinel}
-{{- range .identities }}
-- {kind: ServiceAccount, namespace: {{ $home }}, name: {{ include "sentinel.account" . }}}
+- {kind: ServiceAccount, namespace: {{ include "sentinel.home" .tenant }}, name: sentinel}
+{{- range (include "sentinel.furtherAccounts" . | fromJsonArray) }}
+- {kind: ServiceAccount, namespace: {{ dir . }}, name: {{ base . }}}
 {{- end }}
 {{- end }}
 
@@ -57,7 +75,7 @@ need the same controls, or nothing they are denied could be proven. Takes a tena
 {{- define "sentinel.allAccounts" -}}
 {{- range $i, $tenant := .Values.tenants }}
 {{- if $i }}{{ "\n" }}{{ end }}
-{{- include "sentinel.accounts" $tenant }}
+{{- include "sentinel.accounts" (dict "root" $ "tenant" $tenant) }}
 {{- end }}
 {{- end }}
 

@@ -22,3 +22,39 @@ spec:
         - namespaceSelector:
             matchLabels: {kubernetes.io/metadata.name: {{ .Release.Namespace }}}
 {{- end }}
+
+{{/*
+Who reaches the witness: tenants' sentinels its relay, the monitoring namespace its metrics. It holds back only what
+comes in, and the witness asks nothing but the API server: what is proven of the network is none of its doing. Takes $.
+*/}}
+{{- define "sentinel.witnessPolicy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: sentinel-witness
+  namespace: {{ .Release.Namespace }}
+  labels: {{- include "sentinel.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels: {{- include "sentinel.witnessLabels" . | nindent 6 }}
+  policyTypes: [Ingress]
+  ingress:
+    - from:
+        - namespaceSelector:
+            matchExpressions:
+              - key: kubernetes.io/metadata.name
+                operator: In
+                values:
+                  {{- range .Values.tenants }}
+                  - {{ include "sentinel.home" . }}
+                  {{- end }}
+          podSelector:
+            matchLabels: {{- include "sentinel.podLabels" . | nindent 14 }}
+      ports:
+        - {protocol: TCP, port: relay}
+    - from:
+        - namespaceSelector:
+            matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.namespace }}}
+      ports:
+        - {protocol: TCP, port: http}
+{{- end }}

@@ -1,30 +1,9 @@
 {{/* The pod of one tenant's sentinel. Takes (dict "root" $ "tenant" t). */}}
 {{- define "sentinel.podSpec" -}}
 {{- $values := .root.Values -}}
+{{- $relayed := $values.witness.enabled -}}
 serviceAccountName: sentinel
-# The token is mounted below, explicitly: the automatic one lives for a year wherever tokens are extended.
-automountServiceAccountToken: false
-# Addresses of the tenant's Services are no business of ours.
-enableServiceLinks: false
-# It ends within 5 s by itself.
-terminationGracePeriodSeconds: 10
-{{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with $values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-{{- with $values.nodeSelector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
-{{- end }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  seccompProfile: {type: RuntimeDefault}
+{{ include "sentinel.podCommon" .root }}
 affinity:
   podAntiAffinity:
     # A hint, no demand: one dead node should not blind several tenants.
@@ -35,41 +14,19 @@ affinity:
           namespaceSelector: {}
           labelSelector:
             matchLabels: {{- include "sentinel.podLabels" . | nindent 14 }}
-tolerations:
-  # Kubernetes' default of 300 s on a dead node is the whole promise.
-  - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
-  - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
 containers:
   - name: sentinel
-    image: {{ include "sentinel.image" .root }}
-    imagePullPolicy: {{ $values.image.pullPolicy }}
     args: [run, --config, /etc/sentinel/sentinel.yaml]
     ports:
       - {name: http, containerPort: {{ include "sentinel.port" .root }}, protocol: TCP}
-    # Python starts slowly on a busy node; after that, a stalled loop is restarted within half a minute.
-    startupProbe:
-      httpGet: {path: /healthz, port: http}
-      periodSeconds: 2
-      timeoutSeconds: 2
-      failureThreshold: 30
-    livenessProbe:
-      httpGet: {path: /healthz, port: http}
-      periodSeconds: 10
-      timeoutSeconds: 5
-      failureThreshold: 3
-    readinessProbe:
-      httpGet: {path: /readyz, port: http}
-      periodSeconds: 5
-      timeoutSeconds: 3
-      failureThreshold: 2
     resources: {{- toYaml $values.resources | nindent 6 }}
-    securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      capabilities: {drop: [ALL]}
+    {{- include "sentinel.container" .root | nindent 4 }}
     volumeMounts:
       - {name: config, mountPath: /etc/sentinel, readOnly: true}
       - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+      {{- if $relayed }}
+      - {name: relay-token, mountPath: /var/run/secrets/tenant-sentinel, readOnly: true}
+      {{- end }}
       {{- with include "sentinel.journalDir" .root }}
       - {name: journal, mountPath: {{ . }}}
       {{- end }}
@@ -80,20 +37,22 @@ containers:
       {{- end }}
 volumes:
   - name: config
+    {{- if $relayed }}
+    configMap:
+      name: sentinel
+      items:
+        - {key: sentinel.yaml, path: sentinel.yaml}
+        - {key: ca.crt, path: relay/ca.crt}
+    {{- else }}
     configMap: {name: sentinel}
-  - name: token
+    {{- end }}
+  {{- include "sentinel.ownVolumes" .root | nindent 2 }}
+  {{- if $relayed }}
+  - name: relay-token
     projected:
       sources:
-        # 3600 and not 3607, which an API server takes for the automatic mount and extends to a year.
-        - serviceAccountToken: {path: token, expirationSeconds: 3600}
-        - configMap:
-            name: kube-root-ca.crt
-            items: [{key: ca.crt, path: ca.crt}]
-        - downwardAPI:
-            items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]
-  {{- if include "sentinel.journalDir" .root }}
-  - name: journal
-    emptyDir: {sizeLimit: 256Mi}
+        # For the witness and nobody else: at the API server this token opens nothing.
+        - serviceAccountToken: {path: token, audience: tenant-sentinel, expirationSeconds: 3600}
   {{- end }}
   {{- range .tenant.identities }}
   {{- if .secret }}
@@ -101,6 +60,114 @@ volumes:
     secret: {secretName: {{ .secret }}}
   {{- end }}
   {{- end }}
+{{- end }}
+
+{{/* The pod of the witness. Takes $. */}}
+{{- define "sentinel.witnessPod" -}}
+serviceAccountName: sentinel-witness
+{{ include "sentinel.podCommon" . }}
+containers:
+  - name: sentinel
+    args: [witness, --config, /etc/sentinel/witness.yaml]
+    ports:
+      - {name: http, containerPort: {{ include "sentinel.port" . }}, protocol: TCP}
+      - {name: relay, containerPort: {{ .Values.witness.relay.port }}, protocol: TCP}
+    resources: {{- toYaml .Values.witness.resources | nindent 6 }}
+    {{- include "sentinel.container" . | nindent 4 }}
+    volumeMounts:
+      - {name: config, mountPath: /etc/sentinel, readOnly: true}
+      - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+      {{- with include "sentinel.journalDir" . }}
+      - {name: journal, mountPath: {{ . }}}
+      {{- end }}
+volumes:
+  - name: config
+    projected:
+      sources:
+        - configMap:
+            name: sentinel-witness
+            items: [{key: witness.yaml, path: witness.yaml}]
+        - secret:
+            name: {{ include "sentinel.witnessSecret" . }}
+            items:
+              - {key: tls.crt, path: tls/tls.crt}
+              - {key: tls.key, path: tls/tls.key}
+  {{- include "sentinel.ownVolumes" . | nindent 2 }}
+{{- end }}
+
+{{/* What every pod of ours has in common. Takes $. */}}
+{{- define "sentinel.podCommon" -}}
+# The token is mounted below, explicitly: the automatic one lives for a year wherever tokens are extended.
+automountServiceAccountToken: false
+# Addresses of the namespace's Services are no business of ours.
+enableServiceLinks: false
+# It ends within 5 s by itself.
+terminationGracePeriodSeconds: 10
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+tolerations:
+  # Kubernetes' default of 300 s on a dead node is the whole promise.
+  - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
+  - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
+{{- end }}
+
+{{/* What every container of ours has in common. Takes $. */}}
+{{- define "sentinel.container" -}}
+image: {{ include "sentinel.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+# Python starts slowly on a busy node; after that, a stalled loop is restarted within half a minute.
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 30
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 5
+  timeoutSeconds: 3
+  failureThreshold: 2
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* The volumes that every pod of ours has: who it is, and its journal if it keeps one. Takes $. */}}
+{{- define "sentinel.ownVolumes" -}}
+- name: token
+  projected:
+    sources:
+      # 3600 and not 3607, which an API server takes for the automatic mount and extends to a year.
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap:
+          name: kube-root-ca.crt
+          items: [{key: ca.crt, path: ca.crt}]
+      - downwardAPI:
+          items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]
+{{- if include "sentinel.journalDir" . }}
+- name: journal
+  emptyDir: {sizeLimit: 256Mi}
+{{- end }}
 {{- end }}
 
 {{- define "sentinel.image" -}}

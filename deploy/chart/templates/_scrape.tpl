@@ -14,6 +14,12 @@ those tenants that are called otherwise. Takes $.
 {{- toJson $steps -}}
 {{- end }}
 
+{{/* A job of its own: what the witness says of a tenant must not be taken for the tenant's word, nor the other way round.
+Takes nothing. */}}
+{{- define "sentinel.witnessRelabelings" -}}
+{{- toJson (list (dict "targetLabel" "job" "replacement" "sentinel-witness")) -}}
+{{- end }}
+
 {{/* Only our own families pass: no tenant can forge a recorded series (they have a colon) or another exporter's. */}}
 {{- define "sentinel.metricRelabelings" -}}
 {{- toJson (list (dict "sourceLabels" (list "__name__") "regex" "(sentinel|chaos|process)_[a-zA-Z0-9_]+" "action" "keep")) -}}

@@ -18,6 +18,9 @@ Takes $.
 {{- if and .Values.paging.direct (not .Values.alertmanagers) }}
 {{- fail "paging.direct: true, but alertmanagers is empty. List the Alertmanager URLs to push to, or set paging.direct to false." }}
 {{- end }}
+{{- if and .Values.paging.direct .Values.witness.enabled }}
+{{- fail "paging.direct and witness.enabled contradict each other: the witness is there so that no tenant is given Alertmanager's address. Leave paging.direct at false, and the witness pushes; or set witness.enabled to false." }}
+{{- end }}
 {{- if and .Values.paging.direct .Values.networkPolicy.enabled }}
 {{- fail "paging.direct and networkPolicy.enabled contradict each other: the policy keeps the tenants, and so their sentinels, away from Alertmanager. Choose one." }}
 {{- end }}
@@ -26,6 +29,9 @@ Takes $.
 {{- end }}
 {{- include "sentinel.validateTenants" . }}
 {{- include "sentinel.validateIdentities" . }}
+{{- include "sentinel.validateAccounts" . }}
+{{- include "sentinel.validateAllowed" . }}
+{{- include "sentinel.validateWitness" . }}
 {{- end }}
 
 {{- define "sentinel.validateTenants" -}}
@@ -37,6 +43,9 @@ Takes $.
 {{- fail (printf "tenants[%d].name: %q is listed twice. Put all namespaces of a tenant into one entry." $i .name) }}
 {{- end }}
 {{- $_ := set $names .name true }}
+{{- if has .name (list "anonymous" "witness") }}
+{{- fail (printf "tenants[%d].name: %q means something else wherever a tenant's name may stand. Choose another." $i .name) }}
+{{- end }}
 {{- range .namespaces }}
 {{- if hasKey $owners . }}
 {{- fail (printf "tenants[%d].namespaces: %q belongs to tenant %q already. A namespace has one tenant." $i . (get $owners .)) }}
@@ -66,9 +75,76 @@ Takes $.
 {{- fail (printf "tenants[%d].identities[%d]: the account %q is that of identity %q already. Ask as each account once." $i $j $account (get $accounts $account)) }}
 {{- end }}
 {{- $_ := set $accounts $account .name }}
+{{- if and $.Values.witness.enabled (ne $account .name) }}
+{{- fail (printf "tenants[%d].identities[%d]: %q asks as the account %q. The witness asks as that account too, and calls it by its name: give both one name, or set witness.enabled to false." $i $j .name $account) }}
+{{- end }}
 {{- if and .secret (not (kindIs "map" .token)) }}
 {{- fail (printf "tenants[%d].identities[%d].secret: %q, but the token is requested, not read from a file. Remove one of the two." $i $j .secret) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "sentinel.validateAccounts" -}}
+{{- range $i, $tenant := .Values.tenants }}
+{{- $home := include "sentinel.home" . }}
+{{- $seen := dict (printf "%s/sentinel" $home) "the sentinel's own, which is asked as in any case" }}
+{{- range $j, $account := (include "sentinel.listed" . | fromJsonArray) }}
+{{- $path := contains "/" . | ternary . (printf "%s/%s" $home .) }}
+{{- if not (has (dir $path) $tenant.namespaces) }}
+{{- fail (printf "tenants[%d].accounts[%d]: %q is in no namespace of tenant %q. Write the name of a ServiceAccount of %s, or namespace/name for another one of the tenant's." $i $j . $tenant.name $home) }}
+{{- end }}
+{{- with get $seen $path }}
+{{- fail (printf "tenants[%d].accounts[%d]: %q is %s. List each account once." $i $j $account .) }}
+{{- end }}
+{{- $_ := set $seen $path "listed already" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "sentinel.validateAllowed" -}}
+{{- $names := list "*" "anonymous" }}
+{{- $spaces := append (include "sentinel.system" . | fromJsonArray) "*" }}
+{{- range .Values.tenants }}{{ $names = append $names .name }}{{ $spaces = concat $spaces .namespaces }}{{- end }}
+{{- range $i, $exception := (dig "isolation" "allow" list (default (dict) .Values.config)) }}
+{{- if not (has .from $names) }}
+{{- fail (printf "config.isolation.allow[%d].from: %q is no tenant. Name one, or write anonymous, or \"*\" for everybody." $i .from) }}
+{{- end }}
+{{- if not (has .to $spaces) }}
+{{- fail (printf "config.isolation.allow[%d].to: %q is no namespace of a tenant or of config.isolation.system. Name one, or write \"*\" for the cluster scope." $i .to) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "sentinel.validateWitness" -}}
+{{- $tls := .Values.witness.tls }}
+{{- if and (eq .Values.disclosure "opaque") (not .Values.witness.enabled) }}
+{{- fail "disclosure: opaque needs the witness: nobody else could ask about tenants who do not know each other. Set witness.enabled to true, or disclosure to names." }}
+{{- end }}
+{{- if and $tls.secret (not $tls.ca) }}
+{{- fail (printf "witness.tls.secret: %q, but witness.tls.ca is empty. Give the PEM that its certificate is verified by: tenants trust nothing else." $tls.secret) }}
+{{- end }}
+{{- if and $tls.ca (not $tls.secret) }}
+{{- fail "witness.tls.ca is given, but witness.tls.secret is empty. Name the Secret with the certificate that it signed, or leave both empty." }}
+{{- end }}
+{{- if and $tls.ca (not (regexMatch "^\\s*-----BEGIN CERTIFICATE-----[\\s\\S]+-----END CERTIFICATE-----\\s*$" $tls.ca)) }}
+{{- fail "witness.tls.ca: not a certificate in PEM. It begins with -----BEGIN CERTIFICATE----- and ends with -----END CERTIFICATE-----." }}
+{{- end }}
+{{- if contains "PRIVATE KEY" $tls.ca }}
+{{- fail "witness.tls.ca: there is a private key in it, and every tenant would be given it. Leave only the certificate." }}
+{{- end }}
+{{- $taken := list (include "sentinel.port" .) (regexFind "[0-9]+$" (dig "web" "console" "127.0.0.1:8081" (default (dict) .Values.config))) }}
+{{- if and .Values.witness.enabled (has (toString .Values.witness.relay.port) $taken) }}
+{{- fail (printf "witness.relay.port: %v is that of config.web already. Choose another." .Values.witness.relay.port) }}
+{{- end }}
+{{- if eq .Values.disclosure "opaque" }}
+{{- $ids := dict }}
+{{- range .Values.tenants }}
+{{- $id := include "sentinel.id" (list $ .name) }}
+{{- if hasKey $ids $id }}
+{{- fail (printf "disclosure: opaque: tenants %q and %q would have the same id. Set another disclosureSalt." (get $ids $id) .name) }}
+{{- end }}
+{{- $_ := set $ids $id .name }}
 {{- end }}
 {{- end }}
 {{- end }}
