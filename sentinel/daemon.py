@@ -33,7 +33,7 @@ from sentinel.sinks.log import LogSink
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.pager import Pager
 from sentinel.web import app as web
-from sentinel.world import World, plan_of
+from sentinel.world import World, plan_of, unnamed
 
 _FIRST_ROUND_SECONDS = 10.0
 """Over which the first rounds of all sentinels are spread, however long their periods are."""
@@ -75,6 +75,7 @@ class Daemon:
         settings = self.configured.settings
         plan = plan_of(settings)
         world = World(settings, self.environ, self.clock)
+        world.unnamed = lambda: unnamed(self.book)
         probe = world.probe(plan)
         self.book.replan(plan)
         self.book.expiry = lambda: world.expiry(probe)

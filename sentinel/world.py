@@ -5,7 +5,7 @@ now: the daemon starts all the same, says what is missing, and takes it when it 
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,12 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection
 from sentinel.clients.token_request import Account
 from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source, Token
+from sentinel.core.gates import Gate
+from sentinel.core import allowed, distribution
+from sentinel.core.allowed import Allowance
 from sentinel.core.plan import Plan, Scope
 from sentinel.core.plan import make as make_plan
+from sentinel.engine.book import Book
 from sentinel.errors import ClientError, ConfigError, OwnFault, Problem
 from sentinel.probes import kube_review
 from sentinel.probes.identity import Identity
@@ -45,12 +49,39 @@ def scope_of(settings: Settings) -> Scope:
         timeout=isolation.timeout.total_seconds(),
         qps=isolation.qps,
         part=isolation.witness_share if settings.is_witness else 1 - isolation.witness_share,
+        allow=(*allowances(settings), *distribution.grants(isolation.distribution)),
+    )
+
+
+def allowances(settings: Settings) -> tuple[Allowance, ...]:
+    """The exceptions of the configuration, each with its name."""
+    rows = settings.isolation.allow
+    names = allowed.named([(row.source, row.target) for row in rows])
+    return tuple(
+        Allowance(
+            name=name,
+            source=row.source,
+            target=row.target,
+            verbs=frozenset(row.verbs),
+            resources=row.resources,
+            names=frozenset(row.names),
+            until=row.until,
+            reason=row.reason,
+            owner=row.owner,
+        )
+        for name, row in zip(names, rows, strict=True)
     )
 
 
 def plan_of(settings: Settings) -> Plan:
     """The plan of these settings."""
     return make_plan(scope_of(settings))
+
+
+def unnamed(book: Book) -> frozenset[str]:
+    """The identities that whoami did not name in the last round."""
+    rows = book.gates.values()
+    return frozenset(row.identity for row in rows if row.gate is Gate.WHOAMI and not row.light.up)
 
 
 def account_of(who: IdentitySettings, home: str) -> Account:
@@ -69,6 +100,8 @@ class World:
     found: Endpoint | None = None
     requested: dict[str, HeldToken] = field(default_factory=dict)
     why: str = "the API server's address is not known yet"
+    unnamed: Callable[[], Collection[str]] = tuple
+    """Identities that the API server does not know by their token: an account that was made anew, say."""
 
     def __post_init__(self) -> None:
         """In a pod everything is at hand; a kubeconfig is read by `keep`."""
@@ -120,8 +153,9 @@ class World:
         elif self.found.refresh is not None:
             await self.found.refresh()
         if self.found is not None:
+            unnamed = self.unnamed()
             for who in self._requesting():
-                await self._request(who, self.found)
+                await self._request(who, self.found, forced=who.name in unnamed)
 
     async def _load_kubeconfig(self) -> None:
         from sentinel.clients.kubeconfig import Kubeconfig  # noqa: PLC0415  # costs 70 MiB
@@ -148,9 +182,9 @@ class World:
             hint = "use a kubeconfig with that account's token"
             raise ConfigError([Problem(path, 0, "kubernetes.kubeconfig", answer.user, expected, hint)])
 
-    async def _request(self, who: IdentitySettings, found: Endpoint) -> None:
+    async def _request(self, who: IdentitySettings, found: Endpoint, *, forced: bool) -> None:
         held = self._held(who.name)
-        if not self._is_due(held):
+        if not forced and not self._is_due(held):
             return
         account = account_of(who, self.settings.home)
         timeout = self.settings.isolation.timeout.total_seconds()
