@@ -19,7 +19,7 @@ from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.settings import load
 from sentinel.sinks.metrics import Metrics as MetricsSink
-from sentinel.world import World, plan_of
+from sentinel.world import World, plan_of, unnamed
 from tests.support.controlplane import ControlPlane
 from tests.support.sentinels import Metrics, Server
 
@@ -60,6 +60,7 @@ class Lookout:
         self.metrics_sink = MetricsSink()
         self.metrics_sink.expect(self.plan)
         self.book = Book(self.plan, clock.wall(), (self.metrics_sink, self))
+        self.world.unnamed = lambda: unnamed(self.book)
         self.clock = clock
         self.runner = RoundRunner(self.world.probe(self.plan), self.book, clock)
         self.records: list[Record] = []

@@ -263,6 +263,23 @@ def expired(token: Any) -> Any:
     return type(token.claims)(token.claims.subject, token.claims.audiences, time.time() - 3600)
 
 
+async def test_an_account_that_was_made_anew_is_asked_as_again_long_before_its_old_token_ends(
+    look: Lookout, ground: Ground
+) -> None:
+    """To the API server the new one is somebody else, and the old token is nobody's."""
+    await ready(look)
+    first = look.world._held("ci").read()
+
+    ground.cluster.admin.delete(manifests.account("team-a", "ci"))
+    ground.cluster.admin.apply(manifests.account("team-a", "ci"))
+    # The API server remembers a good token for ten seconds.
+    await look.until(lambda seen: states(seen, "ci") == {State.INCONCLUSIVE}, 1000, "the old token is refused")
+    await look.world.prepare()
+    await look.until(lambda seen: states(seen, "ci") == {State.HELD}, MOST_ROUNDS, "the new one is asked with")
+
+    assert look.world._held("ci").read().text != first.text
+
+
 async def test_where_no_role_allows_it_the_request_says_so_and_only_that_account_is_blind(
     look: Lookout, ground: Ground, objects: list[chart.Object]
 ) -> None:
