@@ -28,6 +28,7 @@ class Suspicion:
     incomplete: bool = False
     known: bool = True  # False: the review failed, and what it said before still stands
     grants: frozenset[Grant] = frozenset()  # of target `*`: the cluster-wide rules themselves
+    wanted: frozenset[str] = frozenset()  # exceptions that want a rule of this review; it is left out
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection
 from sentinel.clients.token_request import Account
 from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source, Token
-from sentinel.core.gates import Gate
 from sentinel.core import allowed, distribution
 from sentinel.core.allowed import Allowance
+from sentinel.core.gates import Gate
 from sentinel.core.plan import Plan, Scope
 from sentinel.core.plan import make as make_plan
 from sentinel.engine.book import Book
@@ -126,6 +126,7 @@ class World:
             every=plan.every,
             within=plan.within,
             clock=self.clock,
+            exceptions=plan.scope.exceptions,
         )
 
     def expiry(self, probe: KubeRead) -> dict[str, float]:

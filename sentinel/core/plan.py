@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from sentinel.core.allowed import Allowance, Exceptions
 from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
 from sentinel.core.resources import NAMESPACES, RESOURCES, SECRETS, Resource
 
@@ -50,6 +51,7 @@ class Scope:
     timeout: float
     qps: float
     part: float = 1.0  # of `qps` that is for sentinels like this one; a witness has the rest
+    allow: tuple[Allowance, ...] = ()  # asked like the rest, and judged as wanted
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -62,6 +64,11 @@ class Scope:
         """The namespaces of all, ours included: what `anonymous` is asked about."""
         spaces = [ns for _, spaces in self.tenants for ns in spaces]
         return tuple(dict.fromkeys([*spaces, *self.system]))
+
+    @property
+    def exceptions(self) -> Exceptions:
+        """What is wanted, as it concerns the one who asks."""
+        return Exceptions(self.tenant, frozenset(self.anonymous), self.allow)
 
     @property
     def share(self) -> float:

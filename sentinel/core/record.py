@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sentinel.core.allowed import Allowance
 from sentinel.core.answer import Observation
 from sentinel.core.gates import Gate, Light
 from sentinel.core.question import Question
@@ -58,6 +59,19 @@ class GateRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    """An exception of the configuration as it stands: how many questions it lets in, and whether it should go.
+
+    `unused`: for two sweeps all it covers was really denied, and no review listed it.
+    """
+
+    allowance: Allowance
+    in_use: int
+    expired: bool
+    unused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """What is believed after a round. Times are wall seconds, periods seconds.
 
@@ -81,3 +95,4 @@ class Round:
     wrong_identity: frozenset[str] = frozenset()  # identities that are somebody else
     expiry: Mapping[str, float] = field(default_factory=dict)  # identity -> end of its token
     reasons: tuple[str, ...] = ()  # why not ready, for people
+    exceptions: tuple[ExceptionRow, ...] = ()  # those of the configuration that concern us

@@ -5,11 +5,13 @@
 Nothing flows back: a sink never calls the engine.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sentinel.core import agenda, belief, rules, standing, verdict
 from sentinel.core.agenda import Agenda, Rotation
+from sentinel.core.allowed import Allowance, Uses
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.gates import (
     AFTER,
@@ -23,7 +25,7 @@ from sentinel.core.gates import (
 )
 from sentinel.core.plan import Plan
 from sentinel.core.question import CLUSTER, Question, at_cluster_scope
-from sentinel.core.record import GateRow, Record, Round, Series, series_of
+from sentinel.core.record import ExceptionRow, GateRow, Record, Round, Series, series_of
 from sentinel.core.rules import Grant
 from sentinel.core.standing import Change, Standing, Turn
 from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict
@@ -33,6 +35,8 @@ _NEW = Standing()
 _UNSEEN = Lights()
 _FORGET_SECONDS = 900.0
 """A question that is no longer planned closes after this, logged: nobody can prove it any more."""
+_SWEEPS_UNUSED = 2.0
+"""Sweeps without any use of an exception, after which it is reported as no longer needed."""
 
 
 @dataclass
@@ -52,6 +56,7 @@ class Book:
     wide: set[Question] = field(default_factory=set)
     forgotten: set[Series] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)
+    uses: Uses = field(default_factory=Uses)
     expiry: Callable[[], Mapping[str, float]] = dict
     _rules: dict[str, frozenset[Grant]] = field(default_factory=dict, repr=False)
 
@@ -61,7 +66,7 @@ class Book:
         second, next2 = agenda.turn(self.rotations[0], self.plan.tier2, slot, self.plan.slots(2))
         third, next3 = agenda.turn(self.rotations[1], self.plan.tier3, slot, self.plan.slots(3))
         self.rotations = (next2, next3)
-        urgent = [*self._opened(), *self._suspected(now)]
+        urgent = [*self._opened(), *self._lapsed(now), *self._suspected(now)]
         turns = (second, third)
         return agenda.make(self.plan, self.standings, urgent, turns, self.is_subsumed)
 
@@ -89,6 +94,7 @@ class Book:
             key = (suspicion.identity, suspicion.target)
             self.clean[key] = self.clean.get(key, 0) + 1 if suspicion.clean else 0
             if suspicion.known:
+                self.uses.review(key, suspicion.wanted, now)
                 self._doubt(key, suspicion)
             else:
                 self.suspicions.setdefault(key, suspicion)
@@ -105,9 +111,9 @@ class Book:
         wide = at_cluster_scope(question.identity, question.verb, question.resource)
         return self.standings.get(wide, _NEW).breach is not None
 
-    def may_be_wider(self, question: Question) -> bool:
+    def may_be_wider(self, question: Question, now: float) -> bool:
         """Whether this is news, and about a thing that could be open in the whole cluster."""
-        known = self.standings.get(question, _NEW).breach is not None
+        known = self.standings.get(question, _NEW).breach is not None or bool(self._wanted(question, now))
         elsewhere = question.target != CLUSTER and question.resource.namespaced and not question.subresource
         return elsewhere and not known
 
@@ -120,6 +126,7 @@ class Book:
             somebody_else=second.somebody_else,
             admission=seen.admission,
             review=seen.review,
+            allowed=self._wanted(question, seen.at) or self._wanted_wide(question, seen.at),
         )
         return self._take(question, seen, found, round_, cause=second.cause)
 
@@ -188,6 +195,7 @@ class Book:
             wrong_identity=frozenset(self.strangers),
             expiry=self.expiry(),
             reasons=(*((ended,) if ended else ()), *self._not_ready()),
+            exceptions=self._exceptions(now),
         )
         for sink in self.sinks:
             sink.end_round(report)
@@ -230,6 +238,8 @@ class Book:
             after = replace(after, breach=replace(after.breach, cause=cause))
             if change is not None and change.turn is Turn.OPENED:
                 change = replace(change, after=after, breach=after.breach)
+        if found.by:
+            self.uses.note(found.by, seen.at)
         self._believe(question, after)
         subsumed = after.breach is not None and self.is_subsumed(question)
         user = self.users.get(question.identity, "")
@@ -259,6 +269,54 @@ class Book:
                 self.doubts.pop(question, None)
             self.doubts.update(dict.fromkeys(suspicion.questions, 0))
         self.suspicions[key] = suspicion
+
+    def _wanted(self, question: Question, now: float) -> str:
+        """The exception by which this may be granted, empty when there is none."""
+        found = self.plan.scope.exceptions.covering(question, now)
+        return found.name if found is not None else ""
+
+    def _wanted_wide(self, question: Question, now: float) -> str:
+        """The same, where the cluster-wide grant that lets us in here too was seen, and is wanted."""
+        if question.target == CLUSTER or question.subresource:
+            return ""
+        wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        seen = self.standings.get(wide, _NEW).verdict.reason is Reason.ALLOWED
+        return self._wanted(wide, now) if seen else ""
+
+    def _lapsed(self, now: float) -> list[Question]:
+        """What was let in as wanted, and is wanted no more: it is asked at once, not when its turn comes."""
+        rows = self.standings.items()
+        allowed = (q for q, seen in rows if seen.verdict.reason is Reason.ALLOWED and self._askable(q))
+        return [q for q in allowed if not self._wanted(q, now) and not self._wanted_wide(q, now)]
+
+    def _exceptions(self, now: float) -> tuple[ExceptionRow, ...]:
+        rows = [row for row in self.plan.scope.exceptions.ours if not row.builtin]
+        if not rows:
+            return ()
+        let_in = Counter(seen.verdict.by for seen in self.standings.values() if seen.verdict.by)
+        return tuple(
+            ExceptionRow(row, let_in[row.name], not row.holds_at(now), self._is_unused(row, now)) for row in rows
+        )
+
+    def _is_unused(self, row: Allowance, now: float) -> bool:
+        """Whether all that it covers was denied for two sweeps, for real, and no review listed it."""
+        scope = self.plan.scope
+        if now - self.uses.last(row.name, now) < _SWEEPS_UNUSED * self.plan.sweep:
+            return False
+        covered = [question for question in self.plan.questions if self._is_about(row, question)]
+        denied = all(self._is_denied(question) for question in covered)
+        if not row.is_for(scope.tenant, anonymous=False):
+            return denied and bool(covered)
+        fresh = now - 3 * self.plan.every
+        return denied and all(self.uses.reviewed(who, row.target) >= fresh for who in scope.accounts)
+
+    def _is_about(self, row: Allowance, question: Question) -> bool:
+        scope = self.plan.scope
+        return row.covers(question) and row.is_for(scope.tenant, anonymous=question.identity in scope.anonymous)
+
+    def _is_denied(self, question: Question) -> bool:
+        seen = self.standings.get(question, _NEW)
+        return seen.streak >= standing.PROOFS_TO_CLOSE and seen.verdict.reason is Reason.DENIED
 
     def _suspected(self, now: float) -> list[Question]:
         """Suspects to ask now: what was denied in two rounds rests for a period of tier 2."""

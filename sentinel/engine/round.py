@@ -126,7 +126,7 @@ class RoundRunner:
         answer than served is handed back: it may be due in this round anyhow.
         """
         wide = at_cluster_scope(question.identity, question.verb, question.resource)
-        if wide in asked or not self.book.may_be_wider(question):
+        if wide in asked or not self.book.may_be_wider(question, self.clock.wall()):
             return {}
         asked.add(wide)
         seen = await vantage.ask(wide)

@@ -15,6 +15,7 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import JSON, Connection, Request
 from sentinel.clients.tokens import Token
 from sentinel.core import rules, token, tripwire
+from sentinel.core.allowed import Exceptions
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.gates import Gate, Light, Lights
 from sentinel.core.question import CLUSTER, Question, in_namespace
@@ -61,6 +62,7 @@ class KubeRead:
     types: dict[str, Resource] | None = None
     types_at: float = 0.0
     all_types_at: float = -1e9
+    exceptions: Exceptions = field(default_factory=Exceptions)
     door_read: dict[str, float] = field(default_factory=dict)
     wires: dict[tuple[str, str], Wire] = field(default_factory=dict)
 
@@ -125,7 +127,8 @@ class KubeVantage:
                 found += [self._unreviewed(who, target, absent) for target in targets]
                 continue
             wide = rules.wide(absent)
-            found.append(await self._suspect_wide(who, absent, wide))
+            # What an exception wants cluster-wide is subtracted from the targets' reviews all the same.
+            found.append(await self._suspect_wide(who, absent, *self._unwanted(wide, who, CLUSTER)))
             for target in targets:
                 found.append(await self._suspect(who, target, wide))
         return found
@@ -270,23 +273,32 @@ class KubeVantage:
         self._probe.door_read[key] = now
         return _GREEN
 
-    async def _suspect_wide(self, who: Identity, absent: Review, wide: frozenset[Grant]) -> Suspicion:
+    def _unwanted(
+        self, grants: frozenset[Grant], who: Identity, target: str
+    ) -> tuple[frozenset[Grant], frozenset[str]]:
+        return self._probe.exceptions.split(grants, who.name, target, self._probe.clock.wall())
+
+    async def _suspect_wide(
+        self, who: Identity, absent: Review, wide: frozenset[Grant], wanted: frozenset[str]
+    ) -> Suspicion:
         found = rules.wide_suspects(wide, who.name, await self._types_for(wide))
         questions, only = found.questions, found.review_only
-        return Suspicion(who.name, CLUSTER, questions, only, not wide, absent.incomplete, grants=wide)
+        return Suspicion(who.name, CLUSTER, questions, only, not wide, absent.incomplete, grants=wide, wanted=wanted)
 
     async def _suspect(self, who: Identity, target: str, wide: frozenset[Grant]) -> Suspicion:
         bearer = self._tokens[who.name].text
         found = await self._review(bearer, target)
         if isinstance(found, str):
             return self._unreviewed(who, target, found)
-        beyond = rules.suspicious(found, wide, target, self._probe.home)
+        beyond, wanted = self._unwanted(rules.suspicious(found, wide, target, self._probe.home), who, target)
         wire = tripwire.reviewed(self._wire(who, target), target, found, beyond)
         self._probe.wires[who.name, target] = wire
         asked = rules.suspects(beyond, who.name, target, await self._types_for(beyond))
         # RBAC that is not loaded lists nothing: that takes back no suspicion.
-        known = wire.reds == 0 or bool(beyond)
-        return Suspicion(who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete, known)
+        known = wire.reds == 0 or bool(beyond or wanted)
+        return Suspicion(
+            who.name, target, asked.questions, asked.review_only, wire.clean, wire.incomplete, known, wanted=wanted
+        )
 
     async def _review(self, bearer: str, namespace: str) -> Review | str:
         # On a connection that is another one by now each review could take the whole timeout.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -61,7 +61,7 @@ ObjectName = Annotated[str, BeforeValidator(matching(r"[^\x00-\x20\x7f/%]{1,253}
 
 
 class Grant(Section):
-    """A read across tenants that is wanted. It is not asked, so it is not proven either way."""
+    """A read across tenants that is wanted: asked like all others, and no breach when it is granted."""
 
     source: Annotated[Name | str, BeforeValidator(matching(rf"\*|{DNS_LABEL}", "a tenant, anonymous or *"))] = Field(
         alias="from"
@@ -133,3 +133,10 @@ class Isolation(Section):
 
     allow: tuple[Grant, ...] = ()
     """Wanted grants. Empty: the promise is that there are none."""
+
+    distribution: Annotated[
+        Literal["none", "openshift"],
+        BeforeValidator(one_of("none", "openshift")),
+    ] = "none"
+    """Whose cluster it is, where it grants more to every account than Kubernetes does. `none` says
+    nothing of the kind: what we do not know of a distribution is a suspicion, and is asked for real."""
