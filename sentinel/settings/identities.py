@@ -74,7 +74,8 @@ class Identity(Section):
                 account = OWN_ACCOUNT
             case _:
                 account = self.service_account or self.name
-        return f"system:serviceaccount:{namespace}:{account}"
+        elsewhere, _, name = account.rpartition("/")
+        return f"system:serviceaccount:{elsewhere or namespace}:{name}"
 
 
 def usual() -> tuple[Identity, ...]:

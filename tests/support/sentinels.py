@@ -72,6 +72,7 @@ class Sentinel:
     config: the content of sentinel.yaml; listen addresses are filled in where it has none.
     namespace, account: whose token it gets; `token` replaces it.
     server: a Proxy in place of the control plane.
+    command: `witness` for the other kind of daemon.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class Sentinel:
         token: str | None = None,
         server: Server | None = None,
         env: Mapping[str, str] | None = None,
+        command: str = "run",
     ) -> None:
+        self._command = command
         self._temporary = tempfile.TemporaryDirectory(prefix=f"sentinel-of-{namespace}-")
         self.folder = Path(self._temporary.name)
         self.config_file = self.folder / "sentinel.yaml"
@@ -131,9 +134,9 @@ class Sentinel:
         self._temporary.cleanup()
 
     def start(self) -> None:
-        """`sentinel run`, with the same files and addresses as before."""
+        """`sentinel run` or `witness`, with the same files and addresses as before."""
         self.child = Child(
-            [COMMAND, "run", "--config", self.config_file],
+            [COMMAND, self._command, "--config", self.config_file],
             self.folder / "log",
             env=self._environment(),
             cwd=self.folder,

@@ -1,0 +1,202 @@
+"""The one process that no tenant controls: where it is built and joined.
+
+    relay --claim--> Desk --> Pager --> every Alertmanager
+      ^               ^
+    tenants         Book <-> RoundRunner      one of each per tenant: its accounts, its questions
+      |               ^
+    hints <-- news -- watch of RBAC objects
+
+Nothing in it lasts but what is believed, and that is asked anew: it needs no database.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from sentinel.census import Census
+from sentinel.clients.alertmanager import Alertmanagers
+from sentinel.clients.clock import Clock
+from sentinel.core import page
+from sentinel.core.claim import Claim
+from sentinel.core.page import Page
+from sentinel.core.plan import Plan
+from sentinel.core.schedule import spread
+from sentinel.engine import scheduler, tasks
+from sentinel.engine.book import Book
+from sentinel.engine.budget import Budget
+from sentinel.engine.desk import Desk
+from sentinel.engine.round import RoundRunner
+from sentinel.engine.scheduler import Scheduler
+from sentinel.kinds import Sink
+from sentinel.paging import FLUSH_SECONDS, pager_to, sender_of
+from sentinel.reload import Configured
+from sentinel.settings import Settings, Tenant
+from sentinel.sinks.history import History
+from sentinel.sinks.journal import Journal
+from sentinel.sinks.log import LogSink
+from sentinel.sinks.pager import Pager
+from sentinel.sinks.witness_metrics import WitnessMetrics
+from sentinel.subject import Subject, as_subject
+from sentinel.web import app as web
+from sentinel.world import World, plan_of, unnamed
+
+_FIRST_ROUND_SECONDS = 10.0
+_SILENT_REPEATS = 3.0
+"""In repeats: a tenant that has not repeated its word for so long is taken to have ended it."""
+
+_log = structlog.get_logger()
+
+
+@dataclass
+class Witness:
+    """The process. `run` returns when it is told to stop."""
+
+    path: Path
+    environ: Mapping[str, str]
+    first: Settings
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        """What lasts over a reload."""
+        self.metrics = WitnessMetrics()
+        self.configured = Configured(self.path, self.environ, self.first, self.metrics.note_config)
+        self.histories: dict[str, History] = {}
+        self.subjects: dict[str, Subject] = {}
+        self._books: dict[str, Book] = {}
+
+    async def run(self) -> None:
+        """Until stopped."""
+        self.configured.listen_to_signals()
+        _log.info("witness.started", cluster=self.first.cluster, tenants=len(self.first.tenants))
+        while not self.configured.stop.is_set():
+            async with self._generation():
+                await self.configured.until_stopped_or_changed()
+        _log.info("witness.stopped")
+
+    @contextlib.asynccontextmanager
+    async def _generation(self) -> AsyncIterator[None]:
+        """Everything that follows from the settings, running; stopped in reverse order."""
+        settings = self.configured.settings
+        async with AsyncExitStack() as stack:
+            journal = self._journal(settings, stack)
+            alertmanagers = await stack.enter_async_context(Alertmanagers())
+            pagers = self._build(settings, alertmanagers, journal, stack)
+            served = web.serve(
+                settings.web,
+                registry=self.metrics.registry,
+                progress=self._progress,
+                ready=self._readiness,
+                history=self.histories,
+            )
+            await stack.enter_async_context(served)
+            start = await stack.enter_async_context(tasks.running())
+            for name, subject in self.subjects.items():
+                start(f"tokens of {name}", subject.world.keep)
+                start(f"rounds of {name}", subject.rounds.run)
+                start(f"news of {name}", subject.look)
+                start(f"census of {name}", self._census(subject).run)
+            start("loop lag", self._measure_lag)
+            for name, pager in pagers.items():
+                start(f"pages about {name}", pager.run)
+            for writer in journal:
+                start("journal", writer.run)
+            yield
+
+    def _build(
+        self, settings: Settings, client: Alertmanagers, journal: tuple[Journal, ...], stack: AsyncExitStack
+    ) -> dict[str, Pager]:
+        """All subjects of these settings, in place of those before; what is believed of them is kept."""
+        self.subjects, pagers = {}, {}
+        plans = {tenant.name: plan_of(as_subject(settings, tenant)) for tenant in settings.tenants}
+        self.metrics.forget_others(plans)
+        self.histories = {name: self.histories.get(name) or History(name) for name in plans}
+        budget = Budget(settings.isolation.qps * max(settings.isolation.witness_share, 0.01), self.clock)
+        for tenant in settings.tenants:
+            seen = as_subject(settings, tenant)
+            pager = self._pager(seen, client, stack)
+            subject = self._subject(seen, tenant, plans[tenant.name], budget)
+            subject.desk = self._desk(seen, subject, pager)
+            subject.book.sinks = (*self._sinks(tenant.name, plans[tenant.name]), subject.desk, *journal)
+            self.subjects[tenant.name], pagers[tenant.name] = subject, pager
+        return pagers
+
+    def _subject(self, settings: Settings, tenant: Tenant, plan: Plan, budget: Budget) -> Subject:
+        world = World(settings, self.environ, self.clock)
+        book = self._books.setdefault(tenant.name, Book(plan, self.clock.wall()))
+        world.unnamed = lambda: unnamed(book)
+        probe = world.probe(plan)
+        book.replan(plan)
+        book.expiry = lambda: world.expiry(probe)
+        runner = RoundRunner(probe, book, self.clock)
+        rounds = Scheduler(
+            round_=runner.run,
+            every=lambda: plan.every,
+            offset=spread(f"witness/{tenant.name}", min(plan.every, _FIRST_ROUND_SECONDS)),
+            clock=self.clock,
+            skipped=lambda _: None,
+            late=lambda _: None,
+            failed=lambda: None,
+        )
+        return Subject(tenant, world, book, runner, rounds, budget)
+
+    def _census(self, subject: Subject) -> Census:
+        name = subject.tenant.name
+        return Census(
+            subject.tenant,
+            subject.world.endpoint,
+            subject.book.plan.scope.timeout,
+            self.clock,
+            self.metrics.unwatched.labels(name).set,
+            partial(self.metrics.show_match, name),
+        )
+
+    def _desk(self, settings: Settings, subject: Subject, pager: Pager) -> Desk:
+        patience = _SILENT_REPEATS * settings.paging.repeat.total_seconds()
+        sender = sender_of(settings)
+
+        def page_of(claim: Claim) -> Page:
+            told = claim.annotations.get("description", "")
+            return page.passed_on(sender, claim.alert, claim.series, told, claim.since)
+
+        return Desk(subject.book, pager, subject.contested, page_of, self.clock, patience)
+
+    def _pager(self, settings: Settings, client: Alertmanagers, stack: AsyncExitStack) -> Pager:
+        urls = tuple(map(str, settings.paging.direct))
+        count = self.metrics.count_push
+        pager = pager_to(urls, client, settings, self.clock, count=count, delay=self.metrics.page_delay.observe)
+        stack.push_async_callback(pager.flush, FLUSH_SECONDS)
+        return pager
+
+    def _sinks(self, name: str, plan: Plan) -> tuple[Sink, ...]:
+        self.histories[name].expect(plan)
+        return (self.metrics.of(name, plan), LogSink(subject=name), self.histories[name])
+
+    def _journal(self, settings: Settings, stack: AsyncExitStack) -> tuple[Journal, ...]:
+        if settings.journal.path is None:
+            return ()
+        path, keep = Path(settings.journal.path), settings.journal.keep.total_seconds()
+        journal = Journal(path, keep, lost=self.metrics.count_lost)
+        stack.push_async_callback(journal.flush, FLUSH_SECONDS)
+        return (journal,)
+
+    async def _measure_lag(self) -> None:
+        await scheduler.measure_lag(self.clock, self.metrics.loop_lag.observe)
+
+    def _progress(self) -> tuple[bool, str]:
+        """As of the subject that is worst off."""
+        return min((subject.rounds.progress() for subject in self.subjects.values()), default=(True, "no subjects"))
+
+    def _readiness(self) -> tuple[str, ...]:
+        """Why we are not ready; one tenant that takes its own accounts away is that tenant's alert, not ours."""
+        told = [(name, history.round) for name, history in self.histories.items()]
+        waiting = [name for name, report in told if report is None]
+        if waiting:
+            return tuple(f"{name}: no round has ended yet" for name in waiting)
+        reasons = {name: report.reasons for name, report in told if report is not None}
+        ready = any(not found for found in reasons.values())
+        return () if ready else tuple(f"{name}: {why}" for name, found in reasons.items() for why in found)

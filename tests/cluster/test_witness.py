@@ -1,0 +1,129 @@
+"""The witness on a real API server: what it sees by itself, with tokens of every account it was given."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cluster.town import SETTLED
+from tests.cluster.witnessed import Witness
+from tests.deploy import chart
+from tests.support import manifests
+from tests.support.alertmanager import Alertmanager
+from tests.support.controlplane import CONTROLLERS, ControlPlane
+from tests.support.eventually import eventually
+from tests.support.webhook import Webhook
+
+READS = manifests.rule(["get", "list"], ["secrets"])
+SINCE = "sentinel_witness_breach_since_timestamp_seconds"
+
+
+@dataclass
+class Scene:
+    cluster: ControlPlane
+    objects: list[chart.Object]
+    witness: Witness
+    pages: Webhook
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    """Two tenants, one of them in two namespaces, with further accounts; rounds of half a second."""
+    with ExitStack() as stack:
+        pages = stack.enter_context(Webhook())
+        route = {"receiver": "all", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
+        receivers = [{"name": "all", "webhook_configs": [{"url": pages.url, "send_resolved": True}]}]
+        manager = stack.enter_context(Alertmanager({"route": route, "receivers": receivers}))
+        cluster = stack.enter_context(ControlPlane(controllers=CONTROLLERS))
+        tenants = [
+            {"name": "team-a", "namespaces": ["team-a"], "accounts": ["default", "builder"]},
+            {"name": "team-b", "namespaces": ["team-b", "team-b-jobs"], "accounts": ["default", "team-b-jobs/runner"]},
+        ]
+        values = {
+            "tenants": tenants,
+            "timeScale": 0.05,
+            "config": {"isolation": {"sweep": "300s", "qps": 5000}},
+            "monitor": {"enabled": False},
+            "alertmanagers": [manager.url],
+            "witness": {"enabled": True},
+        }
+        objects = chart.render(chart.values() | values)
+        spaces = ("sentinel-system", "team-a", "team-b", "team-b-jobs")
+        cluster.admin.apply(*(manifests.namespace(name) for name in spaces))
+        cluster.admin.apply(manifests.account("team-a", "builder"), manifests.account("team-b-jobs", "runner"))
+        cluster.admin.apply(*objects)
+        witness = stack.enter_context(Witness(cluster, objects))
+        yield Scene(cluster, objects, witness, pages)
+
+
+def proven(witness: Witness) -> bool:
+    seen = witness.metrics()
+    cover = seen.all("sentinel_witness_coverage_ratio")
+    return len(cover) == 2 and set(cover.values()) == {1.0} and not seen.sum("sentinel_witness_inconclusive")
+
+
+def story(witness: Witness) -> str:
+    seen = witness.metrics()
+    open_ = [key for key, value in seen.all("sentinel_witness_inconclusive").items() if value]
+    return f"{witness.get('/readyz')} {open_} {witness.process.log_tail(15)}"
+
+
+def test_every_account_of_every_tenant_is_proven_by_the_witness_itself(scene: Scene) -> None:
+    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+
+    status = scene.witness.console("/api/v1/status?tenant=team-b")
+
+    asked = {row["identity"] for row in status["standings"]}
+    assert asked == {"self", "anonymous", "default", "team-b-jobs/runner"}
+    assert {row["verdict"] for row in status["standings"]} == {"held"}
+
+
+def opened(witness: Witness, **labels: str) -> dict[frozenset[tuple[str, str]], float]:
+    return {key: since for key, since in witness.metrics().all(SINCE, **labels).items() if since}
+
+
+def paged(scene: Scene, **labels: str) -> bool:
+    return any(found.status == "firing" and found.alerts(**labels) for found in scene.pages.deliveries)
+
+
+@pytest.mark.parametrize(
+    ("subject", "identity", "account"),
+    [
+        ("team-a", "self", manifests.of_account("team-a", "sentinel")),
+        ("team-a", "default", manifests.of_account("team-a", "default")),
+        ("team-b", "team-b-jobs/runner", manifests.of_account("team-b-jobs", "runner")),
+    ],
+)
+def test_a_hole_for_any_account_is_a_page_with_its_cause_and_is_closed_by_proof(
+    scene: Scene, subject: str, identity: str, account: chart.Object
+) -> None:
+    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    target = "team-b" if subject == "team-a" else "team-a"
+    labels = {"check": "api/secrets", "identity": identity, "target": target}
+    scene.pages.clear()
+
+    hole = manifests.grant(target, "hole", account, READS)
+    scene.cluster.admin.apply(*hole)
+    try:
+        eventually(lambda: opened(scene.witness, subject=subject, **labels), SETTLED, lambda: story(scene.witness))
+        eventually(lambda: paged(scene, tenant=subject, **labels), SETTLED, scene.pages.summary)
+        others = [dict(key)["subject"] for key in opened(scene.witness) if dict(key)["subject"] != subject]
+    finally:
+        scene.cluster.admin.delete(*hole)
+    eventually(lambda: not opened(scene.witness), SETTLED, lambda: story(scene.witness))
+    closed = scene.witness.metrics().value(SINCE, subject=subject, **labels)
+
+    first = next(d for d in scene.pages.deliveries if d.alerts(**labels)).alerts(**labels)[0]
+    assert first["labels"]["path"] == "push"
+    assert f'RoleBinding "hole/{target}"' in first["annotations"]["description"]
+    assert others == []
+    assert closed == 0
+
+
+def test_an_account_that_nobody_asks_with_is_counted(scene: Scene) -> None:
+    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+
+    assert scene.witness.metrics().value("sentinel_accounts_unwatched", subject="team-a") == 0
+    assert scene.witness.metrics().value("sentinel_accounts_unwatched", subject="team-b") == 1  # default of -jobs
