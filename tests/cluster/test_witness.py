@@ -1,6 +1,5 @@
 """The witness on a real API server: what it sees by itself, with tokens of every account it was given."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
