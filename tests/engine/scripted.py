@@ -116,12 +116,14 @@ class Scripted:
         return [self._review(who, target) for who, target in rows]
 
     def _review(self, who: str, target: str) -> Suspicion:
-        grants = self.far.grants.get(target, frozenset())
+        listed = self.far.grants.get(target, frozenset())
+        exceptions, now = self.far.plan.scope.exceptions, self.far.clock.wall()
+        grants, wanted = exceptions.split(listed, who, target, now)
         if target == CLUSTER:
             found = wide_suspects(grants, who, RESOURCES)
-            return Suspicion(who, target, found.questions, found.review_only, not grants, grants=grants)
+            return Suspicion(who, target, found.questions, found.review_only, not grants, grants=grants, wanted=wanted)
         found = suspects(grants, who, target, RESOURCES)
-        return Suspicion(who, target, found.questions, found.review_only, not grants)
+        return Suspicion(who, target, found.questions, found.review_only, not grants, wanted=wanted)
 
     async def doors(self, targets: Collection[str]) -> None:
         self.opened |= set(targets)
