@@ -19,6 +19,7 @@ TENANTS = [
 ]
 TARGETS = ["team-a", "team-b", "team-b-jobs", "team-c", "team-d", "team-e", "kube-system", "sentinel-system", "*"]
 VALUES = {"cluster": "tests", "image": {"repository": "registry.example.com/tenant-sentinel"}, "tenants": TENANTS}
+ALONE = {"witness": {"enabled": False}}
 
 
 def targets_of(tenant: str) -> list[str]:
@@ -28,17 +29,17 @@ def targets_of(tenant: str) -> list[str]:
 
 
 def rendered(**more: Any) -> dict[str, str]:
-    """The rule files by name, `breach.rules.yaml` and so on, and `route.yaml`."""
-    objects = chart.render(VALUES | {"monitor": {"enabled": False}} | more)
+    """The rule files by name, `breach.rules.yaml` and so on, and `route.yaml`; without the witness unless said."""
+    objects = chart.render(VALUES | ALONE | {"monitor": {"enabled": False}} | more)
     files = chart.one(objects, "ConfigMap", "sentinel-rules")["data"]
     route = chart.one(objects, "ConfigMap", "sentinel-route")["data"]
     return {**files, **route}
 
 
 @functools.cache
-def shipped(tenants: int = 5) -> dict[str, str]:
+def shipped(tenants: int = 5, *, witness: bool = False) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
-    return rendered(tenants=TENANTS[:tenants])
+    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness})
 
 
 def rule_files(files: dict[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
     world = World(until=900)
     world.sentinel("team-a", lives=[(0, 600)])       what is scraped, second by second
+    world.witness(breaches={...})                    with it, rendered for a cluster that has one
     world.fires("SentinelDown", at=720, tenant="team-a")
     world.nothing_else()
     world.judge()                                    promtool 2.42 and 3.15
@@ -13,7 +14,7 @@ earlier. Series end with a staleness marker, as they do when a pod is deleted or
 import itertools
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,11 +58,7 @@ class Sentinel:
 
     def series(self) -> dict[str, Value]:
         found: dict[str, Value] = {}
-        pods = enumerate(self.lives) if self.new_pods else [(0, life) for life in self.lives]
-        by_pod: dict[int, list[Life]] = {}
-        for pod, life in pods:
-            by_pod.setdefault(pod, []).append(life)
-        for pod, lives in by_pod.items():
+        for pod, lives in _pods(self.lives, self.new_pods).items():
             for name, value in self._of_process().items():
                 metric, _, labels = name.partition("{")
                 own = f'job="sentinel",tenant="{self.tenant}",instance="10.0.0.{pod}:8080"'
@@ -122,6 +119,53 @@ class Sentinel:
         return proven
 
 
+@dataclass(frozen=True)
+class Witness:
+    """How the witness behaves; what it says of tenants that is not given here is quiet."""
+
+    lives: Sequence[Life] = ((-900, FOREVER),)
+    new_pods: bool = False
+    breaches: Mapping[tuple[str, str, str, str], Value] = field(
+        default_factory=dict
+    )  # subject, check, identity, target
+    more: Mapping[str, Value] = field(default_factory=dict)  # further series, as written in PromQL
+    every: float = 30
+    within: float = 360
+    sweep: float = 3600
+
+    def series(self, subjects: Iterable[str]) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        for pod, lives in _pods(self.lives, self.new_pods).items():
+            for name, value in self._of_process(tuple(subjects)).items():
+                metric, _, labels = name.partition("{")
+                own = f'job="sentinel-witness",instance="10.0.1.{pod}:8080"'
+                found[f"{metric}{{{own}{',' + labels if labels else '}'}"] = _while_alive(lives, value)
+        return found
+
+    def _of_process(self, subjects: Sequence[str]) -> dict[str, Callable[[int, int], float | None]]:
+        found: dict[str, Callable[[int, int], float | None]] = {
+            "sentinel_build_info": lambda now, start: 1,
+            "process_start_time_seconds": lambda now, start: start,
+        }
+        for subject in subjects:
+            for tier, period in (("1", self.every), ("2", self.within), ("3", self.sweep)):
+                found[f'sentinel_witness_period_seconds{{subject="{subject}",tier="{tier}"}}'] = _constant(period)
+        for (subject, check, identity, target), value in self.breaches.items():
+            labels = f'subject="{subject}",check="{check}",identity="{identity}",target="{target}"'
+            found[f"sentinel_witness_breach_since_timestamp_seconds{{{labels}}}"] = _ignoring_start(value)
+        for name, value in self.more.items():
+            found[name] = _ignoring_start(value)
+        return found
+
+
+def _pods(lives: Sequence[Life], each: bool) -> dict[int, list[Life]]:
+    """The lives of each pod: all of one that restarts, or each of another one."""
+    by_pod: dict[int, list[Life]] = {}
+    for number, life in enumerate(lives):
+        by_pod.setdefault(number if each else 0, []).append(life)
+    return by_pod
+
+
 def _constant(value: float) -> Callable[[int, int], float]:
     return lambda now, start: value
 
@@ -143,10 +187,11 @@ def _while_alive(lives: Sequence[Life], value: Callable[[int, int], float | None
 class World:
     """All tenants quiet, unless told otherwise; `until` is the last second looked at, `step` as slow as hours allow."""
 
-    def __init__(self, until: int, tenants: int = 5, step: int = STEP) -> None:
+    def __init__(self, until: int, tenants: int = 5, step: int = STEP, *, witness: bool = False) -> None:
         self.until = until
         self.step = step
-        self._files = rules.shipped(tenants)
+        self._files = rules.shipped(tenants, witness=witness)
+        self._witness = Witness() if witness else None
         self._hashes = rules.config_hashes(self._files)
         self._sentinels: dict[str, Sentinel] = {}
         for tenant in rules.TENANTS[:tenants]:
@@ -164,6 +209,9 @@ class World:
     def everybody(self, **how: Any) -> None:
         for tenant in self._sentinels:
             self.sentinel(tenant, **how)
+
+    def witness(self, **how: Any) -> None:
+        self._witness = Witness(**how)
 
     def unscraped(self, begin: int, end: int) -> None:
         """Prometheus itself was away: nothing is scraped, and nothing is marked as ended."""
@@ -244,6 +292,8 @@ class World:
 
     def _file(self) -> dict[str, Any]:
         series = {name: value for who in self._sentinels.values() for name, value in who.series().items()}
+        if self._witness is not None:
+            series |= self._witness.series(self._sentinels)
         seconds = range(0, self.until + 1, self.step)
         written = {name: _values(value, seconds, self._unscraped) for name, value in (series | self._extra).items()}
         written |= {name: repr(value) for name, value in self._remembered.items()}
