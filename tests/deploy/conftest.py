@@ -19,14 +19,15 @@ def ground() -> Iterator[ControlPlane]:
     with ControlPlane(controllers=CONTROLLERS) as cluster:
         enforce = {"pod-security.kubernetes.io/enforce": "restricted"}
         cluster.admin.apply(*(manifests.namespace(name, **enforce) for name in NAMESPACES))
-        cluster.admin.apply(manifests.account("team-1", "ci"), manifests.account("team-1", "robot"))
+        for account in ("team-1/ci", "team-1/robot", "team-2-jobs/runner"):
+            cluster.admin.apply(manifests.account(*account.split("/")))
         operator_crds.apply(cluster)
         yield cluster
 
 
 @pytest.fixture(scope="package")
 def installed(ground: ControlPlane) -> ControlPlane:
-    """The chart's objects for two tenants, applied; team-1 asks as ci and robot besides."""
+    """The chart's objects for two tenants, applied, the witness among them; team-1 asks as ci and robot besides."""
     ground.admin.apply(*chart.render(chosen()))
     return ground
 
@@ -39,7 +40,8 @@ def built() -> Iterator[image.Stage]:
 
 
 def chosen() -> chart.Object:
-    values = chart.values(2)
+    values = chart.witnessed(2)
+    values["tenants"][1]["accounts"] = ["default", "team-2-jobs/runner"]
     values["tenants"][0]["identities"] = [
         {"name": "ci", "token": "request"},
         {"name": "robot", "token": {"file": "/var/run/secrets/robot/token"}, "secret": "robot-token"},

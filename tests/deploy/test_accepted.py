@@ -24,8 +24,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "config": {"journal": {"path": "/var/lib/sentinel/journal.ndjson"}},
         "monitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "timeScale": 0.05,
+        "disclosure": "opaque",
+        "witness": {"enabled": True},
     },
+    "without the witness": {"witness": {"enabled": False}},
 }
+PODS = [("sentinel", "team-1"), ("sentinel-witness", "sentinel-system")]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -39,12 +43,15 @@ def test_the_api_server_takes_every_object_strictly_validated(ground: ControlPla
         assert "warning" not in reply.headers, f"{made['kind']}: {reply.headers['warning']}"
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_the_pod_is_admitted_where_only_restricted_pods_are(installed: ControlPlane, variant: str) -> None:
-    deployment = chart.one(chart.render(chosen() | VARIANTS[variant]), "Deployment", "sentinel", "team-1")
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "without the witness"])
+@pytest.mark.parametrize(("name", "namespace"), PODS)
+def test_the_pods_are_admitted_where_only_restricted_pods_are(
+    installed: ControlPlane, variant: str, name: str, namespace: str
+) -> None:
+    deployment = chart.one(chart.render(chosen() | VARIANTS[variant]), "Deployment", name, namespace)
 
     reply = installed.admin.request(
-        "POST", "/api/v1/namespaces/team-1/pods?fieldValidation=Strict&dryRun=All", pod(deployment)
+        "POST", f"/api/v1/namespaces/{namespace}/pods?fieldValidation=Strict&dryRun=All", pod(deployment)
     )
 
     assert reply.status == 201, reply.message

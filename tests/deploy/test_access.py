@@ -41,7 +41,7 @@ MAY_NOT = {
 TOKEN = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
 
 
-@pytest.fixture(params=["sentinel", "ci", "robot"])
+@pytest.fixture(params=["sentinel", "ci", "robot", "default"])
 def account(request: pytest.FixtureRequest, installed: ControlPlane) -> ApiClient:
     return installed.account("team-1", request.param)
 

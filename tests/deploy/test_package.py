@@ -5,6 +5,7 @@ import gzip
 import tarfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.deploy import chart
@@ -29,7 +30,7 @@ def test_a_packaged_chart_renders_what_the_repository_renders(tmp_path: Path) ->
     chart.helm("package", str(chart.CHART), "--destination", str(tmp_path))
 
     (package,) = tmp_path.glob("*.tgz")
-    assert chart.render(chart.values(2), chart=package) == chart.render(chart.values(2))
+    assert chart.render(chart.witnessed(2), chart=package) == chart.render(chart.witnessed(2))
 
 
 def test_the_manifests_are_what_the_chart_renders_for_the_two_example_tenants() -> None:
@@ -40,8 +41,9 @@ def test_the_manifests_are_what_the_chart_renders_for_the_two_example_tenants() 
     assert chart.text(example) == written, "run `make manifests` and commit what it writes"
 
 
-def test_a_release_of_170_tenants_fits_into_what_helm_can_keep() -> None:
-    chosen = chart.values(170)
+@pytest.mark.parametrize("disclosure", ["names", "opaque"])
+def test_a_release_of_250_tenants_fits_into_what_helm_can_keep(disclosure: str) -> None:
+    chosen = chart.witnessed(250, disclosure=disclosure)
     for tenant in chosen["tenants"]:
         tenant |= {"namespaces": [tenant["name"], f"{tenant['name']}-jobs"], "owner": f"owners of {tenant['name']}"}
 

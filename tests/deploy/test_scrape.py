@@ -95,6 +95,57 @@ def test_a_tenant_can_speak_only_of_itself_and_only_so_much() -> None:
     assert "targetLimit" not in monitor()
 
 
+def watched() -> list[chart.Object]:
+    return chart.render(values() | {"witness": {"tls": chart.TLS}})
+
+
+def jobs() -> list[dict[str, Any]]:
+    found = chart.render(values() | WITHOUT_OPERATOR | {"witness": {"tls": chart.TLS}})
+    text = chart.one(found, "ConfigMap", "sentinel-scrape")["data"]["sentinel.scrape.yaml"]
+    return list(yaml.safe_load(text)["scrape_configs"])
+
+
+def test_the_witness_has_a_job_of_its_own_and_speaks_of_whom_it_likes() -> None:
+    (tenants, witness) = jobs()
+
+    labels = relabelled(witness["relabel_configs"], pod("sentinel-system"))
+
+    assert tenants == plain()
+    assert labels is not None
+    assert labels["job"] == "sentinel-witness"
+    assert "tenant" not in labels
+    assert witness["honor_labels"] is False
+
+
+def test_no_tenant_can_speak_as_the_witness() -> None:
+    (tenants, witness) = jobs()
+    (discovery,) = witness["kubernetes_sd_configs"]
+    (endpoint,) = chart.one(watched(), "PodMonitor", "sentinel-witness")["spec"]["podMetricsEndpoints"]
+    spec = chart.one(watched(), "PodMonitor", "sentinel-witness")["spec"]
+
+    # Its pods are looked for where no tenant has any, and a tenant's job stays the tenants', whatever the pod says.
+    assert discovery["namespaces"] == {"names": ["sentinel-system"]}
+    assert spec["namespaceSelector"] == {"matchNames": ["sentinel-system"]}
+    assert endpoint["honorLabels"] is False
+    told = relabelled(tenants["relabel_configs"], pod("team-1") | {"job": "sentinel-witness"})
+    assert told is not None
+    assert told["job"] == "sentinel"
+
+
+def test_the_operator_is_told_the_same_of_the_witness() -> None:
+    (_, witness) = jobs()
+    monitor = chart.one(watched(), "PodMonitor", "sentinel-witness")["spec"]
+    pods = chart.one(watched(), "Deployment", "sentinel-witness")["spec"]["template"]
+    (endpoint,) = monitor["podMetricsEndpoints"]
+
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": "sentinel-witness"}]
+    assert witness["relabel_configs"][-1] == {"target_label": "job", "replacement": "sentinel-witness"}
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == (witness["scrape_interval"], witness["scrape_timeout"])
+    assert monitor["selector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
+    for key, value in monitor["selector"]["matchLabels"].items():
+        assert f"{key}={value}" in witness["kubernetes_sd_configs"][0]["selectors"][0]["label"]
+
+
 @pytest.mark.parametrize(
     ("name", "passes"),
     [
@@ -123,7 +174,7 @@ def test_the_interval_is_what_the_page_time_was_reckoned_with() -> None:
 def test_prometheus_takes_the_scrape_configuration_and_the_rules(tmp_path: Path) -> None:
     # Not with Debian's 2.42: it is built without the discovery of pods.
     files = rule_files(tmp_path)
-    config = {"rule_files": [str(file) for file in files], "scrape_configs": [plain()]}
+    config = {"rule_files": [str(file) for file in files], "scrape_configs": jobs()}
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
 
     said = promtool("promtool", "check", "config", tmp_path / "prometheus.yml")
@@ -141,7 +192,8 @@ def test_an_old_prometheus_takes_the_rules(tmp_path: Path) -> None:
 
 def rule_files(folder: Path) -> list[Path]:
     """The rules as a Prometheus without the operator gets them."""
-    shipped = chart.one(chart.render(values() | WITHOUT_OPERATOR), "ConfigMap", "sentinel-rules")["data"]
+    witness = {"witness": {"tls": chart.TLS}}
+    shipped = chart.one(chart.render(values() | WITHOUT_OPERATOR | witness), "ConfigMap", "sentinel-rules")["data"]
     for name, text in shipped.items():
         (folder / name).write_text(text)
     return [folder / name for name in shipped]

@@ -11,6 +11,13 @@ def tenant(**more: Any) -> chart.Object:
     return {"name": "team-1", "namespaces": ["team-1"]} | more
 
 
+def exception(source: str = "team-1", target: str = "team-2") -> chart.Object:
+    wanted = {"verbs": ["get"], "resources": ["configmaps"], "reason": "a reason", "owner": "somebody"}
+    return {"from": source, "to": target} | wanted
+
+
+PRIVATE = "-----BEGIN PRIVATE KEY-----\nnone\n-----END PRIVATE KEY-----\n"
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt key": ({"tenant": []}, "additional properties 'tenant' not allowed"),
     "a misspelt key of a tenant": (
@@ -66,6 +73,79 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "the token is requested, not read from a file",
     ),
     "a scale of nothing": ({"timeScale": 0}, "at '/timeScale'"),
+    "a tenant called like the witness": (
+        {"tenants": [tenant(name="witness")]},
+        'tenants[0].name: "witness" means something else',
+    ),
+    "an account with two slashes": ({"tenants": [tenant(accounts=["a/b/c"])]}, "at '/tenants/0/accounts/0'"),
+    "a group with a quote": ({"tenants": [tenant(groups=['a"b'])]}, "at '/tenants/0/groups/0'"),
+    "an account of somebody else": (
+        {"tenants": [tenant(accounts=["default", "kube-system/default"])]},
+        'tenants[0].accounts[1]: "kube-system/default" is in no namespace of tenant "team-1"',
+    ),
+    "the sentinel's own account": (
+        {"tenants": [tenant(accounts=["sentinel"])]},
+        'tenants[0].accounts[0]: "sentinel" is the sentinel\'s own',
+    ),
+    "an account in two spellings": (
+        {"tenants": [tenant(accounts=["default", "team-1/default"])]},
+        'tenants[0].accounts[1]: "team-1/default" is listed already',
+    ),
+    "an identity the witness would call otherwise": (
+        {
+            "tenants": [tenant(identities=[{"name": "ci", "token": "request", "serviceAccount": "builder"}])],
+            "witness": {"tls": chart.TLS},
+        },
+        'tenants[0].identities[0]: "ci" asks as the account "builder". The witness asks as that account too',
+    ),
+    "two ways to push": (
+        {"paging": {"direct": True}, "alertmanagers": ["http://a"], "witness": {"tls": chart.TLS}},
+        "paging.direct and witness.enabled contradict each other",
+    ),
+    "a relay of one's own": ({"config": {"paging": {"relay": "https://x"}}}, "additional properties 'relay'"),
+    "hidden names without a witness": ({"disclosure": "opaque"}, "disclosure: opaque needs the witness"),
+    "another disclosure": ({"disclosure": "some"}, "at '/disclosure'"),
+    "a salt that can be guessed": ({"disclosureSalt": "short"}, "at '/disclosureSalt'"),
+    "a certificate without its authority": (
+        {"witness": {"tls": {"secret": "its-tls"}}},
+        'witness.tls.secret: "its-tls", but witness.tls.ca is empty',
+    ),
+    "an authority without its certificate": (
+        {"witness": {"tls": {"ca": chart.TLS["ca"]}}},
+        "witness.tls.ca is given, but witness.tls.secret is empty",
+    ),
+    "an authority that is none": (
+        {"witness": {"tls": {"secret": "its-tls", "ca": "/etc/ca.pem"}}},
+        "witness.tls.ca: not a certificate in PEM",
+    ),
+    "an authority's key": (
+        {"witness": {"tls": {"secret": "x", "ca": chart.TLS["ca"] + PRIVATE + chart.TLS["ca"]}}},
+        "witness.tls.ca: there is a private key in it",
+    ),
+    "no share for the witness": ({"witness": {"share": 0}}, "at '/witness/share'"),
+    "everything for the witness": ({"witness": {"share": 1}}, "at '/witness/share'"),
+    "a port that takes a capability": ({"witness": {"relay": {"port": 443}}}, "at '/witness/relay/port'"),
+    "a port that is taken": (
+        {"witness": {"tls": chart.TLS, "relay": {"port": 8081}}},
+        "witness.relay.port: 8081 is that of config.web already",
+    ),
+    "a misspelt key of the witness": ({"witness": {"replicas": 2}}, "additional properties 'replicas'"),
+    "an exception for nobody": (
+        {"config": {"isolation": {"allow": [exception(source="team-9")]}}},
+        'config.isolation.allow[0].from: "team-9" is no tenant',
+    ),
+    "an exception for nowhere": (
+        {"config": {"isolation": {"allow": [exception(), exception(target="team-9")]}}},
+        'config.isolation.allow[1].to: "team-9" is no namespace of a tenant',
+    ),
+    "an exception without a reason": (
+        {"config": {"isolation": {"allow": [{"from": "*", "to": "*", "verbs": ["get"], "resources": ["pods"]}]}}},
+        "missing properties 'reason', 'owner'",
+    ),
+    "an exception until some day": (
+        {"config": {"isolation": {"allow": [exception() | {"until": "next year"}]}}},
+        "at '/config/isolation/allow/0/until'",
+    ),
 }
 
 

@@ -7,7 +7,7 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- $root := .root -}}
 {{- $opaque := eq $root.Values.disclosure "opaque" -}}
 {{- $home := include "sentinel.home" .tenant -}}
-{{- $chosen := include "sentinel.chosen" $root | fromJson -}}
+{{- $chosen := include "sentinel.once" (list $root "sentinel.chosen") | fromJson -}}
 {{- if hasKey $chosen.isolation "allow" -}}
 {{- $_ := set $chosen.isolation "allow" (include "sentinel.allowed" . | fromJsonArray) -}}
 {{- end -}}
@@ -24,12 +24,16 @@ tenant: {{ .tenant.name }}
 disclosure: opaque
 {{- end }}
 tenants:
+{{- if $opaque }}
 {{- range $root.Values.tenants }}
-{{- if or (not $opaque) (eq .name $.tenant.name) }}
-  - {{ pick . "name" "namespaces" "owner" "contact" | toJson }}
+{{- if eq .name $.tenant.name }}
+  - {{ include "sentinel.line" . }}
 {{- else }}
   - {name: {{ include "sentinel.id" (list $root .name) }}, namespaces: []}
 {{- end }}
+{{- end }}
+{{- else }}
+{{- include "sentinel.once" (list $root "sentinel.lines") }}
 {{- end }}
 identities:
   - {name: self, token: own}
@@ -43,6 +47,18 @@ identities:
 {{- end }}
 {{ toYaml $chosen }}
 {{ end }}
+
+{{/* All tenants by name, as everybody is told of them. Takes $. */}}
+{{- define "sentinel.lines" -}}
+{{- range .Values.tenants }}
+  - {{ include "sentinel.line" . }}
+{{- end }}
+{{- end }}
+
+{{/* One of them, as JSON. Takes a tenant. */}}
+{{- define "sentinel.line" -}}
+{{- pick . "name" "namespaces" "owner" "contact" | toJson -}}
+{{- end }}
 
 {{/* What the values say of the configuration, over the defaults, with every timer scaled, as JSON. What differs from
 tenant to tenant is not in it. Takes $. */}}

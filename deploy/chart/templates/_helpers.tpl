@@ -4,6 +4,23 @@ Names that the templates, and the rules in alerts/, share.
 Every template takes the root context $, or (dict "root" $ "tenant" <one of .Values.tenants>).
 */}}
 
+{{/*
+What another template gives, worked out once per rendering: with hundreds of tenants most of a rendering is lists of all
+of them, and what is left to chance must be made once. Takes (list $ name), or (list $ name tenant) for a template that
+takes (dict "root" $ "tenant" t).
+*/}}
+{{- define "sentinel.once" -}}
+{{- $root := index . 0 -}}
+{{- $key := index . 1 -}}
+{{- $about := $root -}}
+{{- if gt (len .) 2 -}}
+{{- $key = printf "%s of %s" (index . 1) (index . 2).name -}}
+{{- $about = dict "root" $root "tenant" (index . 2) -}}
+{{- end -}}
+{{- if not (hasKey $root $key) }}{{- $_ := set $root $key (include (index . 1) $about) }}{{- end -}}
+{{- get $root $key -}}
+{{- end }}
+
 {{/* Whose objects these are; nothing here changes from version to version, so an upgrade restarts nobody for a label. */}}
 {{- define "sentinel.labels" -}}
 app.kubernetes.io/name: sentinel
@@ -114,5 +131,5 @@ else the result is in whole seconds or, where it is a fraction, in ms: Prometheu
 
 {{/* The adler32 of one tenant's sentinel.yaml: what sentinel_config_hash must show. Takes (dict "root" $ "tenant" t). */}}
 {{- define "sentinel.configHash" -}}
-{{- include "sentinel.yaml" . | adler32sum -}}
+{{- include "sentinel.once" (list .root "sentinel.yaml" .tenant) | adler32sum -}}
 {{- end }}

@@ -26,40 +26,34 @@ app.kubernetes.io/component: witness
 {{- if .Values.witness.tls.ca -}}
 {{- trim .Values.witness.tls.ca -}}
 {{- else -}}
-{{- get (include "sentinel.witnessTls" . | fromJson) "ca.crt" | b64dec | trim -}}
+{{- get (include "sentinel.once" (list . "sentinel.witnessTls") | fromJson) "ca.crt" | b64dec | trim -}}
 {{- end -}}
 {{- end }}
 
 {{/* The data of the Secret that the chart makes itself, as JSON: tls.crt, tls.key, ca.crt in base64. The CA signs this
-one certificate and its key is kept nowhere. Takes $, which remembers it until the end of the rendering. */}}
+one certificate and its key is kept nowhere. Takes $; to be included through "sentinel.once". */}}
 {{- define "sentinel.witnessTls" -}}
-{{- if not (hasKey . "witnessTls") -}}
 {{- $kept := default (dict) (lookup "v1" "Secret" .Release.Namespace "sentinel-witness-tls").data -}}
 {{- if and (get $kept "tls.crt") (get $kept "tls.key") (get $kept "ca.crt") -}}
-{{- $_ := set . "witnessTls" (pick $kept "tls.crt" "tls.key" "ca.crt") -}}
+{{- pick $kept "tls.crt" "tls.key" "ca.crt" | toJson -}}
 {{- else -}}
 {{- $host := include "sentinel.witnessHost" . -}}
 {{- $ca := genCAWithKey "sentinel-witness-ca" 3650 (genPrivateKey "ecdsa") -}}
 {{- $names := list $host (printf "%s.cluster.local" $host) (trimSuffix ".svc" $host) -}}
 {{- $made := genSignedCertWithKey "sentinel-witness" nil $names 3650 $ca (genPrivateKey "ecdsa") -}}
-{{- $_ := set . "witnessTls" (dict "tls.crt" (b64enc $made.Cert) "tls.key" (b64enc $made.Key) "ca.crt" (b64enc $ca.Cert)) -}}
+{{- dict "tls.crt" (b64enc $made.Cert) "tls.key" (b64enc $made.Key) "ca.crt" (b64enc $ca.Cert) | toJson -}}
 {{- end -}}
-{{- end -}}
-{{- toJson .witnessTls -}}
 {{- end }}
 
-{{/* Makes ids that nobody can find out by trying names. Takes $, which remembers it until the end of the rendering. */}}
+{{/* Makes ids that nobody can find out by trying names. Takes $; to be included through "sentinel.once". */}}
 {{- define "sentinel.salt" -}}
-{{- if not (hasKey . "salt") -}}
 {{- $kept := default (dict) (lookup "v1" "Secret" .Release.Namespace "sentinel-disclosure").data -}}
-{{- $_ := set . "salt" (default (default (randAlphaNum 32) (b64dec (default "" $kept.salt))) .Values.disclosureSalt) -}}
-{{- end -}}
-{{- .salt -}}
+{{- default (default (randAlphaNum 32) (b64dec (default "" $kept.salt))) .Values.disclosureSalt -}}
 {{- end }}
 
 {{/* What other tenants know this one by under `disclosure: opaque`. Takes (list $ name). */}}
 {{- define "sentinel.id" -}}
-{{- printf "%s/%s" (include "sentinel.salt" (index . 0)) (index . 1) | sha256sum | trunc 8 | printf "t-%s" -}}
+{{- printf "%s/%s" (include "sentinel.once" (list (index . 0) "sentinel.salt")) (index . 1) | sha256sum | trunc 8 | printf "t-%s" -}}
 {{- end }}
 
 {{/*
@@ -70,7 +64,7 @@ the file it was given. Takes $.
 {{- $config := default (dict) .Values.config -}}
 {{- $relay := .Values.witness.relay -}}
 {{- $host := regexReplaceAll ":[0-9]+$" (dig "web" "listen" "0.0.0.0:8080" $config) "" -}}
-{{- $chosen := include "sentinel.chosen" . | fromJson -}}
+{{- $chosen := include "sentinel.once" (list . "sentinel.chosen") | fromJson -}}
 {{- $_ := set $chosen.paging "direct" .Values.alertmanagers -}}
 {{- $listen := dict "listen" (printf "%s:%v" $host $relay.port) "audience" "tenant-sentinel" -}}
 {{- $files := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
