@@ -8,16 +8,19 @@ TokenRequest, and an authority besides: nobody in the tenant can edit, stop or i
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from sentinel.core.question import Question
+from sentinel.core import rules
+from sentinel.core.affected import Affected
+from sentinel.core.question import CLUSTER, Question
 from sentinel.core.record import Series
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
 from sentinel.engine.desk import Desk
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
+from sentinel.probes.kube_read import KubeRead
 from sentinel.settings import ANONYMOUS, SELF, Identity, Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.world import World
@@ -68,6 +71,8 @@ class Subject:
     runner: RoundRunner
     rounds: Scheduler
     budget: Budget
+    probe: KubeRead
+    glanced: Callable[[], None]
     desk: Desk = field(init=False)
     news: News = field(default_factory=News)
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,6 +81,17 @@ class Subject:
         """Something may have changed there: have it looked at as soon as the budget allows."""
         self.news.add(targets, questions)
         self._rung.set()
+
+    def hear(self, row: Affected) -> None:
+        """A role or binding changed. What an account may, its own review says; of nobody's there is none."""
+        self.tell([row.target], self._of_nobody(row) if row.identity == ANONYMOUS else ())
+
+    def _of_nobody(self, row: Affected) -> tuple[Question, ...]:
+        grants = row.grants - rules.BASELINE
+        served = (self.probe.types or {}).values()
+        if row.target == CLUSTER:
+            return rules.wide_suspects(grants, row.identity, served).questions
+        return rules.suspects(grants, row.identity, row.target, served).questions
 
     def contested(self, series: Series, questions: tuple[Question, ...]) -> None:
         """The tenant said something of this series: it is asked about at once."""
@@ -89,6 +105,7 @@ class Subject:
             targets, questions = self.news.take()
             await self.budget.spend(self._cost(targets, questions))
             await self.runner.glance(targets, questions)
+            self.glanced()
 
     def _cost(self, targets: Collection[str], questions: Collection[Question]) -> float:
         accounts = len(self.book.plan.scope.accounts)

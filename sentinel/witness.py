@@ -10,7 +10,7 @@ Nothing in it lasts but what is believed, and that is asked anew: it needs no da
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from sentinel.census import Census
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
 from sentinel.core import page
+from sentinel.core.affected import Affected
 from sentinel.core.claim import Claim
 from sentinel.core.page import Page
 from sentinel.core.plan import Plan
@@ -42,6 +43,7 @@ from sentinel.sinks.log import LogSink
 from sentinel.sinks.pager import Pager
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from sentinel.subject import Subject, as_subject
+from sentinel.watching import Watching, people_of
 from sentinel.web import app as web
 from sentinel.world import World, plan_of, unnamed
 
@@ -94,7 +96,10 @@ class Witness:
                 history=self.histories,
             )
             await stack.enter_async_context(served)
+            watching = self._watching(settings)
             start = await stack.enter_async_context(tasks.running())
+            for watch in watching.watches():
+                start(f"watch of {watch.health.kind}", watch.run)
             for name, subject in self.subjects.items():
                 start(f"tokens of {name}", subject.world.keep)
                 start(f"rounds of {name}", subject.rounds.run)
@@ -142,7 +147,19 @@ class Witness:
             late=lambda _: None,
             failed=lambda: None,
         )
-        return Subject(tenant, world, book, runner, rounds, budget)
+        return Subject(tenant, world, book, runner, rounds, budget, probe, self.metrics.glances.labels(tenant.name).inc)
+
+    def _watching(self, settings: Settings) -> Watching:
+        world = next(iter(self.subjects.values())).world
+        people, home = people_of(settings), settings.isolation.release
+        return Watching(world.endpoint, self.clock, self.metrics, people, home, self._hear)
+
+    def _hear(self, news: Collection[Affected]) -> None:
+        """What a watch told: the tenants look themselves, and so do we."""
+        for row in news:
+            subject = self.subjects.get(row.subject)
+            if subject is not None:
+                subject.hear(row)
 
     def _census(self, subject: Subject) -> Census:
         name = subject.tenant.name

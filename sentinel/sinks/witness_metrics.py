@@ -13,12 +13,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sentinel import __version__
+from sentinel.clients.watch import Health
+from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
 from sentinel.core.plan import Plan
 from sentinel.core.question import CLUSTER
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason
-from sentinel.sinks.metrics import DELAYS, LAGS, PUSH_RESULTS, REASONS
 
 _SUBJECT = "subject"
 
@@ -67,6 +68,22 @@ class WitnessMetrics:
             self.config_match.labels(subject).set(matches)
         elif (subject,) in self.config_match._metrics:  # noqa: SLF001  # the library has no public list of children
             self.config_match.remove(subject)
+
+    def show_watch(self, health: Health) -> None:
+        """How a watch is, whenever that changes."""
+        self.watch_up.labels(health.kind).set(health.up)
+        for reason, count in health.restarts.items():
+            known = self.watch_restarts.labels(health.kind, reason.value)
+            known.inc(max(0.0, count - known._value.get()))  # noqa: SLF001  # the library has no public getter
+
+    def count_change(self, kind: str, *, missed: bool) -> None:
+        """One change, told by the watch or found by a list that the watch had not told of."""
+        (self.watch_missed if missed else self.watch_events).labels(kind).inc()
+
+    def expect_watch(self, kind: str) -> None:
+        """Create its children, at 0."""
+        for known in (self.watch_up, self.watch_events, self.watch_missed):
+            known.labels(kind)
 
     def count_push(self, result: str) -> None:
         """One push to one Alertmanager."""

@@ -126,3 +126,42 @@ def test_an_account_that_nobody_asks_with_is_counted(scene: Scene) -> None:
 
     assert scene.witness.metrics().value("sentinel_accounts_unwatched", subject="team-a") == 0
     assert scene.witness.metrics().value("sentinel_accounts_unwatched", subject="team-b") == 1  # default of -jobs
+
+
+def test_a_binding_is_looked_at_because_the_watch_told_and_not_because_a_round_was_due(scene: Scene) -> None:
+    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    before = {name: glances(scene, name) for name in ("team-a", "team-b")}
+    events = scene.witness.metrics().value("sentinel_watch_events_total", kind="rolebindings")
+
+    hole = manifests.grant("team-b", "told", manifests.of_account("team-a"), READS)
+    scene.cluster.admin.apply(*hole)
+    try:
+        eventually(lambda: opened(scene.witness, identity="self", target="team-b"), SETTLED)
+        eventually(lambda: glances(scene, "team-a") > before["team-a"], SETTLED)
+    finally:
+        scene.cluster.admin.delete(*hole)
+    eventually(lambda: not opened(scene.witness), SETTLED, lambda: story(scene.witness))
+
+    seen = scene.witness.metrics()
+    assert glances(scene, "team-b") == before["team-b"], "whom it does not concern is not asked about"
+    assert seen.value("sentinel_watch_events_total", kind="rolebindings") >= events + 2
+    assert set(seen.all("sentinel_watch_up").values()) == {1}
+
+
+def glances(scene: Scene, subject: str) -> float:
+    return scene.witness.metrics().sum("sentinel_witness_glances_total", subject=subject)
+
+
+def test_nobody_at_all_is_asked_as_too_when_a_binding_names_them(scene: Scene) -> None:
+    """No rules review tells what is granted to who has no token; the watched objects do."""
+    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    patch = manifests.rule(["patch"], ["services"])
+    hole = manifests.grant("team-b", "nobody", manifests.of_group("system:unauthenticated"), patch)
+
+    scene.cluster.admin.apply(*hole)
+    try:
+        labels = {"identity": "anonymous", "target": "team-b", "check": "api/escalation"}
+        eventually(lambda: opened(scene.witness, **labels), SETTLED, lambda: story(scene.witness))
+    finally:
+        scene.cluster.admin.delete(*hole)
+    eventually(lambda: not opened(scene.witness), SETTLED, lambda: story(scene.witness))
