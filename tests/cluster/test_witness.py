@@ -107,7 +107,7 @@ def test_a_hole_for_any_account_is_a_page_with_its_cause_and_is_closed_by_proof(
     scene.cluster.admin.apply(*hole)
     try:
         eventually(lambda: opened(scene.witness, subject=subject, **labels), SETTLED, lambda: story(scene.witness))
-        eventually(lambda: paged(scene, tenant=subject, **labels), SETTLED, scene.pages.summary)
+        eventually(lambda: paged(scene, tenant=subject, **labels), SETTLED, lambda: str(scene.pages.summary()))
         others = [dict(key)["subject"] for key in opened(scene.witness) if dict(key)["subject"] != subject]
     finally:
         scene.cluster.admin.delete(*hole)
