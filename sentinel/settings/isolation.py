@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section, wrong
-from sentinel.settings.words import DNS_LABEL, DNS_SUBDOMAIN, Name, Namespace, Rate, Share, Text, matching, one_of
+from sentinel.settings.words import DNS_LABEL, DNS_SUBDOMAIN, ONE_LINE, Name, Namespace, Rate, Share, matching, one_of
 
 EVERYBODY = "*"
 """`from: "*"`: whoever asks."""
@@ -60,6 +60,20 @@ ObjectName = Annotated[str, BeforeValidator(matching(r"[^\x00-\x20\x7f/%]{1,253}
 """The name of an object; RBAC's own objects may have colons in theirs."""
 
 
+FILL_IN = "FILL IN"
+"""What a proposed exception says where a person has to say why and who."""
+
+
+def _told(value: object) -> str:
+    if isinstance(value, str) and FILL_IN in value.upper():
+        raise wrong("words of a person who answers for it", "it was proposed by sentinel, and nobody has decided yet")
+    return ONE_LINE(value)
+
+
+Told = Annotated[str, BeforeValidator(_told)]
+"""`Text` that somebody has written, and not `sentinel baseline propose`."""
+
+
 class Grant(Section):
     """A read across tenants that is wanted: asked like all others, and no breach when it is granted."""
 
@@ -82,10 +96,10 @@ class Grant(Section):
     names: tuple[ObjectName, ...] = ()
     """To which objects of these resources; none means all, as in a Role."""
 
-    reason: Text
+    reason: Told
     """Why it is wanted. Required: the auditor asks, and nobody remembers."""
 
-    owner: Text
+    owner: Told
     """Who answers for it. Required for the same reason."""
 
     until: Day | None = None
@@ -122,6 +136,10 @@ class Isolation(Section):
     witness_share: Share = 0.0
     """Of `qps`, the part that is the witness's; tenants share the rest. Zero, since a witness is
     optional; the chart writes the same number into every file."""
+
+    discovery: Duration = timedelta(seconds=60)
+    """How often the API server is asked which types it serves: a new one is asked about at the latest
+    so long after it was installed. It costs a few requests, none of them about a tenant."""
 
     system: tuple[Namespace, ...] = ("kube-system", "sentinel-system")
     """Namespaces that belong to no tenant and are targets of everybody: one holds the keys of the

@@ -42,8 +42,6 @@ def _unread(settings: Settings, tree: Tree) -> Iterator[tuple[Path, str]]:
         yield ("network",), "checked, but this version asks nothing over the network yet"
     if settings.gateways:
         yield ("gateways",), "checked, but this version asks no gateway yet"
-    if settings.isolation.allow:
-        yield ("isolation", "allow"), "checked, but not read by this version yet: such a grant is called a breach"
     if settings.paging.relay:
         yield ("paging", "relay"), "checked, but this version has no witness to pass pushes on yet"
 

@@ -55,9 +55,9 @@ Account = Annotated[
 ]
 """The name of a ServiceAccount."""
 
-Text = Annotated[
-    str, BeforeValidator(matching(r"[^\x00-\x1f\x7f-\x9f]{1,200}", "one line of text, 1 to 200 characters"))
-]
+ONE_LINE = matching(r"[^\x00-\x1f\x7f-\x9f]{1,200}", "one line of text, 1 to 200 characters")
+
+Text = Annotated[str, BeforeValidator(ONE_LINE)]
 """Free text for people: owner, contact, reason. One line, since it ends in pages and logs."""
 
 
@@ -200,6 +200,9 @@ def _split(value: object) -> SplitResult | None:
 
 HttpUrl = Annotated[str, BeforeValidator(url("http", "https"))]
 """Where we send requests to."""
+
+RelayUrl = Annotated[str, BeforeValidator(url("https"))]
+"""Where a token is sent to: never in the clear."""
 
 PushUrl = Annotated[str, BeforeValidator(url("http", "https", "dns+http", "dns+https"))]
 """An Alertmanager; with `dns+`, every address behind the name is one of its replicas."""

@@ -18,7 +18,7 @@ from sentinel import __version__
 from sentinel.core.evidence import command
 from sentinel.core.plan import Plan
 from sentinel.core.question import Question
-from sentinel.core.record import GateRow, Record, Round
+from sentinel.core.record import ExceptionRow, GateRow, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
 from sentinel.core.verdict import State
 
@@ -47,7 +47,7 @@ class Incident:
     breach: Breach
     last_proven: float | None
     subsumed: bool
-    ending: Turn | None = None  # closed by proof, or forgotten; None while open
+    ending: Turn | None = None  # closed by proof, allowed, or forgotten; None while open
 
     def as_json(self, tenant: str) -> dict[str, Any]:
         """One row of `/api/v1/breaches`; `tenant` is whose sentinel was let in."""
@@ -103,6 +103,7 @@ class Snapshot:
             "coverage": report.coverage if report is not None else 0.0,
             "standings": self.standings(),
             "gates": [_gate_row(row) for row in report.gates] if report is not None else [],
+            "exceptions": [_exception_row(row) for row in report.exceptions] if report is not None else [],
             "round": _round_row(report) if report is not None else None,
         }
 
@@ -239,6 +240,23 @@ def _standing_row(question: Question, standing: Standing) -> dict[str, Any]:
         "reason": standing.reason.value,
         "since": standing.since,
         "last_proven": standing.last_proven,
+        "allowed_by": standing.verdict.by if standing.breach is None else "",
+    }
+
+
+def _exception_row(row: ExceptionRow) -> dict[str, Any]:
+    wanted = row.allowance
+    return {
+        "exception": wanted.name,
+        "from": wanted.source,
+        "to": wanted.target,
+        "what": wanted.what,
+        "owner": wanted.owner,
+        "reason": wanted.reason,
+        "until": wanted.until.isoformat() if wanted.until is not None else None,
+        "in_use": row.in_use,
+        "expired": row.expired,
+        "unused": row.unused,
     }
 
 

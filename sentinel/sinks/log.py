@@ -15,7 +15,7 @@ import structlog
 from sentinel.core.evidence import command, window
 from sentinel.core.gates import Gate, Light
 from sentinel.core.page import rfc3339
-from sentinel.core.record import GateRow, Record, Round
+from sentinel.core.record import ExceptionRow, GateRow, Record, Round
 from sentinel.core.standing import Breach, Turn
 from sentinel.core.verdict import Reason
 
@@ -159,11 +159,17 @@ class _Flag:
         return {"detail": "; ".join(whoami[who].detail for who in risen if who in whoami)}
 
 
+def _named(report: Round, wanted: Callable[[ExceptionRow], bool]) -> frozenset[str]:
+    return frozenset(row.allowance.name for row in report.exceptions if wanted(row))
+
+
 _FLAGS = (
     _Flag("identity.wrong", "identity.right", lambda r: r.wrong_identity, "identities", loud=True),
     _Flag("grant.latent", "grant.latent_gone", lambda r: r.latent),
     _Flag("grant.review_only", "grant.review_only_gone", lambda r: r.review_only),
     _Flag("tripwire.incomplete", "tripwire.complete", lambda r: r.incomplete),
+    _Flag("exception.expired", "exception.renewed", lambda r: _named(r, lambda row: row.expired), "exceptions"),
+    _Flag("exception.unused", "exception.needed", lambda r: _named(r, lambda row: row.unused), "exceptions"),
 )
 
 
@@ -183,6 +189,8 @@ def _evidence(record: Record, breach: Breach) -> dict[str, Any]:
         "reproduce": command(question, record.user),
         "subsumed": record.subsumed,
     }
+    if record.verdict.by:
+        told["allowed_by"] = record.verdict.by
     if breach.ended is not None:
         told["ended"] = rfc3339(breach.ended)
         told["open_for"] = round(max(0.0, breach.ended - breach.since), 1)

@@ -16,6 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from sentinel import __version__
 from sentinel.core.answer import CODE_CLASSES, Answer, code_class
 from sentinel.core.gates import OWN_GATES, Gate
+from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
 from sentinel.core.plan import Plan
 from sentinel.core.question import CLUSTER
 from sentinel.core.record import GateRow, Record, Round, Series, series_of
@@ -23,16 +24,9 @@ from sentinel.core.resources import CHECKS
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 
-PUSH_RESULTS = ("accepted", "refused", "unreachable", "dropped")
 SKIPS = ("late", "round-failed", *(reason.value for reason in Reason))
 """Why something due was not asked: a slot that had passed, a round that failed, or the reason."""
-_CONCLUSIVE = (Reason.DENIED, Reason.ALLOWED, Reason.SERVED, Reason.ADMISSION, Reason.REVIEW)
-_OF_SERVICES = (Reason.REFUSED, Reason.FAILED)
-REASONS = tuple(reason for reason in Reason if reason not in (Reason.UNPROVEN, *_CONCLUSIVE, *_OF_SERVICES))
-"""Reasons that a question about the API can be inconclusive for."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-LAGS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-DELAYS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +54,7 @@ class Metrics:
         self._verdicts: dict[tuple[str, State], Counter] = {}
         self._describe_questions()
         self._describe_beliefs()
+        self._describe_exceptions()
         self._describe_ourselves()
         self.build_info.labels(__version__).set(1)
 
@@ -77,6 +72,7 @@ class Metrics:
             for reason in SKIPS:
                 self.skipped.labels(check, reason)
         self._expect_targets(plan)
+        self._expect_exceptions(plan)
         for result in PUSH_RESULTS:
             self.pushes.labels(result)
         for tier in (1, 2, 3):
@@ -119,6 +115,7 @@ class Metrics:
         _flag(self.review_only, report.review_only)
         _flag(self.incomplete, report.incomplete)
         _flag(self.wrong_identity, report.wrong_identity)
+        self._show_exceptions(report)
         for identity, at in report.expiry.items():
             self.token_expiry.labels(identity).set(at)
 
@@ -193,6 +190,21 @@ class Metrics:
         for identity in scope.anonymous:
             self.gate_up.labels(Gate.WHOAMI.value, identity)
 
+    def _expect_exceptions(self, plan: Plan) -> None:
+        rows = [row for row in plan.scope.exceptions.ours if not row.builtin]
+        for gauge in (self.exception_until, self.exception_unused, self.exception_in_use):
+            gauge.clear()
+        for row in rows:
+            self.exception_unused.labels(row.name)
+            self.exception_in_use.labels(row.name)
+            if row.ends is not None:
+                self.exception_until.labels(row.name).set(row.ends)
+
+    def _show_exceptions(self, report: Round) -> None:
+        for row in report.exceptions:
+            self.exception_unused.labels(row.allowance.name).set(row.unused)
+            self.exception_in_use.labels(row.allowance.name).set(row.in_use)
+
     def _show_reasons(self, report: Round) -> None:
         rows = report.inconclusive.items()
         shown = {(target, reason) for target, reasons in rows for reason in reasons}
@@ -240,6 +252,16 @@ class Metrics:
         self.review_only = self._gauge("review_only", "1 where a review lists what cannot be asked for real.", "target")
         self.incomplete = self._gauge("tripwire_incomplete", "1 where an authorizer does not list its rules.", "target")
         self.wrong_identity = self._gauge("wrong_identity", "1 while whoami names somebody else.", "identity")
+
+    def _describe_exceptions(self) -> None:
+        """`exception` is one of the configuration: `<from>-><to>`."""
+        self.exception_until = self._gauge(
+            "exception_until_timestamp_seconds", "End of the last day of a wanted grant.", "exception"
+        )
+        self.exception_unused = self._gauge(
+            "exception_unused", "1 where all it covers was denied for two sweeps, and no review lists it.", "exception"
+        )
+        self.exception_in_use = self._gauge("exception_in_use", "Questions now let in by it.", "exception")
 
     def _describe_ourselves(self) -> None:
         self.token_expiry = self._gauge("token_expiry_timestamp_seconds", "End of the identity's token.", "identity")

@@ -88,7 +88,7 @@ def page(snapshot: Snapshot, now: float, *, still: bool = False) -> str:
         tag("title", f"{tops[0].word} · {view.status['tenant']} · sentinel"),
         style(CSS),
     )
-    main = tag("main", _open(view), _targets(view), _gates(view), _turns(view), _ended(view))
+    main = tag("main", _open(view), _targets(view), _gates(view), _wanted(view), _turns(view), _ended(view))
     return document("en", head, tag("body", _header(view, tops), main, _footer(view, still=still)))
 
 
@@ -121,7 +121,8 @@ def _proven(view: View) -> Headline:
         return Headline("warn", "Unproven", f"{count(unproven, 'question')} of {total} cannot be proven now.")
     if unasked or not total:
         return Headline("calm", "Proving", f"{held} of {total} questions are held; the others are not asked yet.")
-    every = f"every question of {total} is held"
+    allowed = sum(row["reason"] == Reason.ALLOWED for row in view.standings)
+    every = f"every question of {total} is held" + (f", {allowed} by exceptions" if allowed else "")
     return Headline("ok", "Held", f"{view.status['tenant']} is denied all that it must be denied: {every}.")
 
 
@@ -316,6 +317,39 @@ def _gates(view: View) -> Html:
     return _section("Gates", intro, _table(heads, lines, "gates"))
 
 
+def _wanted(view: View) -> Html | list[Html]:
+    rows = view.status["exceptions"]
+    if not rows:
+        return []
+    lines = [_exception(row) for row in sorted(rows, key=lambda row: (not row["expired"], not row["unused"]))]
+    heads = _heads("From", "To", "What", "Until", "State", "Owner", "Why")
+    return _section(f"Wanted grants ({len(rows)})", _table(heads, lines, "wanted"))
+
+
+def _exception(row: Row) -> Html:
+    mood, state = _exception_state(row)
+    return tag(
+        "tr",
+        tag("th", row["from"], scope="row"),
+        tag("td", _place(row["to"]), data_label="To"),
+        tag("td", tag("code", row["what"]), data_label="What"),
+        tag("td", row["until"] or "for good", data_label="Until"),
+        tag("td", state, cls=mood, data_label="State"),
+        tag("td", row["owner"], data_label="Owner"),
+        tag("td", row["reason"], data_label="Why"),
+    )
+
+
+def _exception_state(row: Row) -> tuple[str, str]:
+    if row["expired"]:
+        return "bad", "ran out: a breach again"
+    if row["unused"]:
+        return "warn", "not needed: all of it was denied for two sweeps"
+    if row["in_use"]:
+        return "calm", f"lets in {count(row['in_use'], 'question')}"
+    return "calm", "allowed, not seen to be granted"
+
+
 def _red_gate(rows: list[Row], now: float) -> Html:
     """One gate of one identity: which targets, and what was seen there."""
     red = [row for row in rows if not row["up"]]
@@ -388,8 +422,15 @@ def _ended(view: View) -> Html | list[Html]:
     return _section(f"Breaches that ended ({len(ended)})", _table(heads, lines, "ended"))
 
 
+_ENDINGS = {
+    "closed": "proof",
+    "allowed": "an exception that wants it",
+    "forgotten": "no longer configured: not proven",
+}
+
+
 def _past(row: Row, now: float) -> Html:
-    by = "proof" if row["ending"] == "closed" else "no longer configured: not proven"
+    by = _ENDINGS[row["ending"]]
     return tag(
         "tr",
         tag("th", row["question"], scope="row"),

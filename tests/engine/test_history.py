@@ -65,6 +65,7 @@ def test_a_standing_is_told_by_its_contract(kept):
             "reason": "denied",
             "since": NOON,
             "last_proven": NOON + 10,
+            "allowed_by": "",
         }
     ]
 

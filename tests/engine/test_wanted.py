@@ -11,10 +11,13 @@ from sentinel.core.gates import Gate
 from sentinel.core.plan import make
 from sentinel.core.question import at_cluster_scope, in_namespace
 from sentinel.core.record import Series
-from sentinel.core.resources import CONFIGMAPS, SECRETS
+from sentinel.core.resources import CHECKS, CONFIGMAPS, SECRETS
 from sentinel.core.rules import Grant
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
+from sentinel.sinks.history import History
+from sentinel.sinks.metrics import Metrics
+from sentinel.web import pages
 from tests.core.scopes import scope
 from tests.engine.scripted import Watch, ample
 
@@ -229,3 +232,77 @@ class TestWhatIsNotNeeded:
         await watch.until_all_held()
 
         assert watch.last.breach_since[Series("api/secrets", "self", "team-001")] == 0.0
+
+
+class TestShown:
+    async def test_metrics_name_each_and_count_none_of_it_as_a_denial(self):
+        wanted = plan(wanting("list", until=LAST_DAY), wanting("get", to="kube-system"))
+        watch, sink = Watch(wanted), Metrics()
+        sink.expect(wanted)
+        watch.book.sinks = (watch.ledger, sink)
+        value = sink.registry.get_sample_value
+        assert value("sentinel_exception_until_timestamp_seconds", {"exception": NAME}) == MIDNIGHT
+        watch.far.answers[LIST] = Answer.SERVED
+        await watch.until_all_held()
+        await watch.rounds(20)
+
+        told = [value(f"sentinel_exception_{name}", {"exception": NAME}) for name in ("in_use", "unused")]
+        other = [
+            value(f"sentinel_exception_{name}", {"exception": "team-000->kube-system"}) for name in ("in_use", "unused")
+        ]
+        held = sum(value("sentinel_verdicts_total", {"check": check, "verdict": "held"}) or 0 for check in CHECKS)
+        denials = sum(
+            value("sentinel_denials_total", {"check": check, "identity": who, "code": "403"}) or 0
+            for check in CHECKS
+            for who in ("self", "anonymous")
+        )
+        allowed = [r for r in watch.ledger.records if r.verdict.reason is Reason.ALLOWED]
+
+        assert (told, other) == ([1.0, 0.0], [0.0, 1.0])
+        assert held - denials == len(allowed) > 0
+        assert value("sentinel_exception_until_timestamp_seconds", {"exception": "team-000->kube-system"}) is None
+
+    async def test_one_that_was_taken_out_is_in_no_metric(self):
+        sink = Metrics()
+        sink.expect(plan(wanting("list", until=LAST_DAY)))
+
+        sink.expect(plan())
+
+        names = {sample.name for family in sink.registry.collect() for sample in family.samples}
+        assert not [name for name in names if name.startswith("sentinel_exception")]
+
+    async def test_the_console_says_until_when_by_whom_and_why(self):
+        watch, kept = (
+            Watch(plan(wanting("list", until=LAST_DAY), wanting("get", to="kube-system"))),
+            History("team-000"),
+        )
+        watch.book.sinks = (watch.ledger, kept)
+        watch.far.answers[LIST] = Answer.SERVED
+        await watch.until_all_held()
+
+        first, second = kept.status()["exceptions"]
+        row = next(row for row in kept.status()["standings"] if row["allowed_by"])
+        seen = pages.page(kept.snapshot(), watch.clock.now)
+        watch.clock.now = MIDNIGHT
+        await watch.rounds()
+        later = pages.page(kept.snapshot(), watch.clock.now)
+
+        assert (first["until"], first["in_use"], first["expired"]) == ("1970-01-12", 1, False)
+        assert (second["exception"], second["until"]) == ("team-000->kube-system", None)
+        assert (row["question"], row["reason"], row["allowed_by"]) == ("list configmaps", "allowed", NAME)
+        assert "Wanted grants (2)" in seen
+        assert "lets in 1 question" in seen
+        assert "1 by exceptions" in seen
+        assert "ran out: a breach again" in later
+        assert "BREACH" in later
+
+    async def test_a_breach_that_an_exception_ends_is_not_called_proven(self):
+        watch, kept = Watch(plan()), History("team-000")
+        watch.book.sinks = (watch.ledger, kept)
+        watch.far.answers[LIST] = Answer.SERVED
+        await watch.rounds(10)
+        watch.take(plan(wanting("list")))
+        await watch.rounds(3)
+
+        assert [row["ending"] for row in kept.breaches()] == ["allowed"]
+        assert "an exception that wants it" in pages.page(kept.snapshot(), watch.clock.now)
