@@ -86,8 +86,8 @@ BESIDE = [
      ("s.yaml:6: isolaton: found an unknown key, expected one of cluster, tenant, disclosure, kubernetes, identities, tenants,"
      " isolation, network, gateways, checks, paging, relay, web, journal, log (did you mean isolation?)")),
     ("an unknown key", "isolation:\n  every: 10s\n  evry: 10s",
-     ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, witness_share, system,"
-     " release, allow (did you mean every?)")),
+     ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, witness_share,"
+     " discovery, system, release, allow, distribution (did you mean every?)")),
     ("an unknown key that resembles nothing", "web: {zzzzzz: 1}",
      "s.yaml:6: web.zzzzzz: found an unknown key, expected one of listen, console, readyz_always_200"),
     ("a section left empty", "isolation:", "s.yaml:6: isolation: found nothing, expected a mapping"),
@@ -134,6 +134,9 @@ BESIDE = [
      "s.yaml:6: isolation.system[1]: found infra, expected each namespace once"),
     ("a wanted grant without a reason", "isolation:\n  allow:\n  - " + GRANT.replace("reason: r, ", ""),
      "s.yaml:8: isolation.allow[0].reason: found nothing, expected a value (it has no default)"),
+    ("a wanted grant that nobody has decided on", "isolation:\n  allow:\n  - " + GRANT.replace("owner: o", "owner: FILL IN"),
+     ("s.yaml:8: isolation.allow[0].owner: found FILL IN, expected words of a person who answers for it"
+      " (it was proposed by sentinel, and nobody has decided yet)")),
     ("a wanted grant of an unknown tenant", "isolation:\n  allow:\n  - " + GRANT.replace("team-a", "team-x"),
      "s.yaml:8: isolation.allow[0].from: found team-x, expected a tenant, anonymous or *"),
     ("a wanted grant to an unknown namespace", "isolation:\n  allow:\n  - " + GRANT.replace("team-b", "team-x"),
