@@ -10,6 +10,7 @@ import pytest
 from tests import conftest
 from tests.cluster.ground import Ground, prepared
 from tests.cluster.lookout import Lookout
+from tests.cluster.matrix.tally import TALLY
 from tests.cluster.town import Town
 from tests.deploy import chart
 from tests.support import proxy
@@ -22,6 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     towns = (number for number, item in enumerate(others) if "town" in getattr(item, "fixturenames", ()))
     first = next(towns, len(others))
     items[:] = [*others[:first], *quiet, *others[first:]]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the matrix found, also when all of it is well."""
+    if TALLY.line:
+        terminalreporter.write_line(TALLY.line)
 
 
 @pytest.fixture(autouse=True)

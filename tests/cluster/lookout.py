@@ -78,13 +78,13 @@ class Lookout:
         fresh.write_text(token)
         fresh.replace(self.token_file)
 
-    async def rounds(self, count: int = 1) -> list[Record]:
-        """What these rounds said, and nothing of earlier ones."""
+    async def rounds(self, count: int = 1, patience: float = PATIENCE) -> list[Record]:
+        """What these rounds said, and nothing of earlier ones; each has so many seconds for its questions."""
         self.records = []
         for _ in range(count):
             agenda = self.book.agenda(self._slot, self.clock.wall())
             self._slot += 1
-            await self.runner.run_agenda(agenda, PATIENCE)
+            await self.runner.run_agenda(agenda, patience)
         return self.records
 
     async def until(self, wanted: Callable[["Lookout"], object], most: int, what: str = "") -> list[Record]:

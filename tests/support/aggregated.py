@@ -26,16 +26,18 @@ VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update
 
 
 def ignores_accept(call: Call) -> Answer:
-    """A careless backend: the list with everything in it, whatever form was asked for."""
+    """A careless backend: the list with everything in it, whatever form was asked for.
+
+    Nothing of it can be deleted: a namespace with such things in it never ends.
+    """
     item: Dict = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": {"name": "x"}, "secret": "of-team-b"}
-    body: Dict = {"kind": f"{KIND}List", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {}, "items": [item]}
-    return Answer(200, body)
+    return Answer(200, _list(item))
 
 
 def honours_accept(call: Call) -> Answer:
-    """One built with the API server's own library: 406 to a form that it has not."""
+    """One built with the API server's own library: 406 to a form that it has not. It has nothing to give."""
     if call.headers.get("accept") != "image/png":
-        return ignores_accept(call)
+        return Answer(200, _list())
     status: Dict = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -44,6 +46,10 @@ def honours_accept(call: Call) -> Answer:
         "code": 406,
     }
     return Answer(406, status)
+
+
+def _list(*items: Dict) -> Dict:
+    return {"kind": f"{KIND}List", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {}, "items": [*items]}
 
 
 def forges_denial(user: str) -> Callable[[Call], Answer]:
