@@ -20,6 +20,8 @@ from sentinel.clients.tokens import Token
 from sentinel.clients.watch import Change, Event, Health, Kind, Pace, Watch
 from sentinel.core import rbac_object
 from sentinel.core.affected import Affected, People, Person, affected
+from sentinel.core.page import rfc3339
+from sentinel.core.question import Question
 from sentinel.core.rbac import ANONYMOUS as NOBODY
 from sentinel.core.rbac import Binding, Rbac, Role, who_of_account, who_of_group
 from sentinel.settings import ANONYMOUS, SELF, Settings, Tenant
@@ -108,6 +110,18 @@ class Watching:
         """Whether what is known of roles and bindings is all there is, as far as the watches tell."""
         names = {_KINDS[kind].name for kind in _OF_RBAC}
         return not self._waiting and not names & self._down
+
+    def cause(self, subject: str, identity: str, questions: Iterable[Question]) -> str:
+        """Which binding lets an identity in, in a line; empty where none that we know of does."""
+        who = next((one.who for one in self.people.all if (one.subject, one.identity) == (subject, identity)), None)
+        paths = (path for question in questions if who is not None for path in self.rbac.paths(who, question))
+        path = next(paths, None)
+        if path is None:
+            return ""
+        made = path.binding.made
+        when = f", changed {rfc3339(made.changed)}" if made.changed is not None else ""
+        by = f" by {made.manager}" if made.manager else ""
+        return f"It is let in by {path.text}{when}{by}."
 
     def watches(self) -> Iterator[Watch[Any]]:
         """One for each kind, to be run for ever."""

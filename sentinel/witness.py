@@ -88,6 +88,7 @@ class Witness:
             journal = self._journal(settings, stack)
             alertmanagers = await stack.enter_async_context(Alertmanagers())
             pagers = self._build(settings, alertmanagers, journal, stack)
+            self.watching = self._watching(settings)
             served = web.serve(
                 settings.web,
                 registry=self.metrics.registry,
@@ -96,9 +97,8 @@ class Witness:
                 history=self.histories,
             )
             await stack.enter_async_context(served)
-            watching = self._watching(settings)
             start = await stack.enter_async_context(tasks.running())
-            for watch in watching.watches():
+            for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
             for name, subject in self.subjects.items():
                 start(f"tokens of {name}", subject.world.keep)
@@ -174,11 +174,12 @@ class Witness:
 
     def _desk(self, settings: Settings, subject: Subject, pager: Pager) -> Desk:
         patience = _SILENT_REPEATS * settings.paging.repeat.total_seconds()
-        sender = sender_of(settings)
+        sender, name = sender_of(settings), subject.tenant.name
 
         def page_of(claim: Claim) -> Page:
             told = claim.annotations.get("description", "")
-            return page.passed_on(sender, claim.alert, claim.series, told, claim.since)
+            cause = self.watching.cause(name, claim.series.identity, subject.book.members(claim.series))
+            return page.passed_on(sender, claim.alert, claim.series, told, claim.since, cause)
 
         return Desk(subject.book, pager, subject.contested, page_of, self.clock, patience)
 

@@ -5,7 +5,7 @@
 Nothing flows back: a sink never calls the engine.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -59,6 +59,7 @@ class Book:
     uses: Uses = field(default_factory=Uses)
     expiry: Callable[[], Mapping[str, float]] = dict
     _rules: dict[str, frozenset[Grant]] = field(default_factory=dict, repr=False)
+    _planned: tuple[Plan | None, Mapping[Series, list[Question]]] = field(default=(None, {}), repr=False)
 
     def agenda(self, slot: int, now: float) -> Agenda:
         """What the round of this slot asks; takes the tiers' turns."""
@@ -82,11 +83,21 @@ class Book:
         Gives its planned questions, to be asked anew.
         """
         self.clean.pop((series.identity, series.target), None)
-        members = tuple(question for question in self.plan.questions if series_of(question) == series)
-        for question in {*members, *(q for q in self.standings if series_of(q) == series)}:
+        members = self.members(series)
+        for question in members:
             if question in self.standings:
                 self.standings[question] = replace(self.standings[question], streak=0)
         return members
+
+    def members(self, series: Series) -> tuple[Question, ...]:
+        """What is planned or suspected of this series."""
+        if self._planned[0] is not self.plan:
+            index: defaultdict[Series, list[Question]] = defaultdict(list)
+            for question in self.plan.questions:
+                index[series_of(question)].append(question)
+            self._planned = (self.plan, index)
+        suspected = (question for question in self.doubts if series_of(question) == series)
+        return tuple(dict.fromkeys([*self._planned[1].get(series, ()), *suspected]))
 
     def suspect(self, found: Iterable[Suspicion], round_: Agenda, now: float) -> Agenda:
         """Take the trip-wire's word; gives the round with what is to be asked at once."""
