@@ -13,14 +13,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from sentinel.clients.clock import Clock
+from sentinel.core.plan import glance_cost
+from sentinel.core.question import CLUSTER
 from sentinel.core.record import Round
 from sentinel.core.schedule import spread
 from sentinel.engine import scheduler, tasks
 from sentinel.engine.book import Book
+from sentinel.engine.budget import Budget
+from sentinel.engine.follow import Follower
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.kinds import Sink
@@ -31,9 +36,12 @@ from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.metrics import Metrics
-from sentinel.sinks.pager import Pager
+from sentinel.sinks.pager import Client, Pager
 from sentinel.web import app as web
 from sentinel.world import World, plan_of, unnamed
+
+if TYPE_CHECKING:
+    from sentinel.clients.relay import RelayClient
 
 _FIRST_ROUND_SECONDS = 10.0
 """Over which the first rounds of all sentinels are spread, however long their periods are."""
@@ -85,7 +93,8 @@ class Daemon:
         runner = RoundRunner(probe, self.book, self.clock)
         rounds = self._scheduler(runner)
         async with AsyncExitStack() as stack:
-            pager = await self._pager(settings, stack)
+            relay = await self._relay(settings, stack)
+            pager = (*await self._pager(settings, stack), *self._relayed(settings, relay, stack))
             journal = self._journal(settings, stack)
             self.book.sinks = (*self._lasting, *pager, *journal)
             served = web.serve(
@@ -103,6 +112,8 @@ class Daemon:
             start("kubeconfig and requested tokens", world.keep)
             start("rounds", rounds.run)
             start("loop lag", self._measure_lag)
+            if relay is not None:
+                start("hints", self._follower(relay, runner).run)
             for sender in pager:
                 start("pages", sender.run)
             for writer in journal:
@@ -130,16 +141,32 @@ class Daemon:
         from sentinel.clients.alertmanager import Alertmanagers  # noqa: PLC0415  # who pages pays
 
         client = await stack.enter_async_context(Alertmanagers())
-        pager = pager_to(
-            tuple(map(str, settings.paging.direct)),
-            client,
-            settings,
-            self.clock,
-            count=self.metrics.count_push,
-            delay=self.metrics.page_delay.observe,
-        )
+        return (self._pager_to(tuple(map(str, settings.paging.direct)), client, settings, stack),)
+
+    async def _relay(self, settings: Settings, stack: AsyncExitStack) -> "RelayClient | None":
+        """The way to the witness, where there is one."""
+        if settings.paging.relay is None:
+            return None
+        from sentinel.relaying import client_of  # noqa: PLC0415  # who has a witness pays
+
+        return await stack.enter_async_context(client_of(settings))
+
+    def _relayed(self, settings: Settings, relay: "RelayClient | None", stack: AsyncExitStack) -> tuple[Pager, ...]:
+        if relay is None or settings.paging.relay is None:
+            return ()
+        return (self._pager_to((settings.paging.relay,), relay, settings, stack),)
+
+    def _pager_to(self, urls: tuple[str, ...], client: Client, settings: Settings, stack: AsyncExitStack) -> Pager:
+        count, delay = self.metrics.count_push, self.metrics.page_delay.observe
+        pager = pager_to(urls, client, settings, self.clock, count=count, delay=delay)
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
-        return (pager,)
+        return pager
+
+    def _follower(self, relay: "RelayClient", runner: RoundRunner) -> Follower:
+        scope = self.book.plan.scope
+        targets = frozenset({*scope.targets, CLUSTER})
+        budget = Budget(scope.share, self.clock)
+        return Follower(relay.hints, runner.glance, lambda count: glance_cost(scope, count), targets, budget)
 
     def _journal(self, settings: Settings, stack: AsyncExitStack) -> tuple[Journal, ...]:
         if settings.journal.path is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sentinel.core import rules
 from sentinel.core.affected import Affected
+from sentinel.core.plan import glance_cost
 from sentinel.core.question import CLUSTER, Question
 from sentinel.core.record import Series
 from sentinel.engine.book import Book
@@ -103,11 +104,7 @@ class Subject:
             await self._rung.wait()
             self._rung.clear()
             targets, questions = self.news.take()
-            await self.budget.spend(self._cost(targets, questions))
+            cost = glance_cost(self.book.plan.scope, len(targets)) + len(questions)
+            await self.budget.spend(cost)
             await self.runner.glance(targets, questions)
             self.glanced()
-
-    def _cost(self, targets: Collection[str], questions: Collection[Question]) -> float:
-        accounts = len(self.book.plan.scope.accounts)
-        # readyz and whoami; per account the absent namespace's review, canary and decoys twice; doors and reviews.
-        return 2 + accounts * (8 + 3 * len(targets)) + len(questions)

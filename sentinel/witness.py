@@ -21,6 +21,7 @@ import structlog
 from sentinel.census import Census
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
+from sentinel.clients.token_review import TokenReviews
 from sentinel.core import page
 from sentinel.core.affected import Affected
 from sentinel.core.claim import Claim
@@ -31,10 +32,12 @@ from sentinel.engine import scheduler, tasks
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
 from sentinel.engine.desk import Desk
+from sentinel.engine.hints import Hints
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.kinds import Sink
 from sentinel.paging import FLUSH_SECONDS, pager_to, sender_of
+from sentinel.relaying import relay_of
 from sentinel.reload import Configured
 from sentinel.settings import Settings, Tenant
 from sentinel.sinks.history import History
@@ -45,6 +48,7 @@ from sentinel.sinks.witness_metrics import WitnessMetrics
 from sentinel.subject import Subject, as_subject
 from sentinel.watching import Watching, people_of
 from sentinel.web import app as web
+from sentinel.web.tls import Certificate
 from sentinel.world import World, plan_of, unnamed
 
 _FIRST_ROUND_SECONDS = 10.0
@@ -97,6 +101,7 @@ class Witness:
                 history=self.histories,
             )
             await stack.enter_async_context(served)
+            await self._open_relay(settings, stack)
             start = await stack.enter_async_context(tasks.running())
             for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
@@ -154,12 +159,38 @@ class Witness:
         people, home = people_of(settings), settings.isolation.release
         return Watching(world.endpoint, self.clock, self.metrics, people, home, self._hear)
 
+    async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
+        where = settings.relay
+        assert where is not None, "the settings of a witness"
+        endpoint = next(iter(self.subjects.values())).world.endpoint
+        timeout = settings.isolation.timeout.total_seconds()
+        reviews = TokenReviews(endpoint, where.audience, self.clock, timeout)
+        await stack.enter_async_context(reviews)
+        self.hints = Hints(int(self.clock.wall()))
+        relay = relay_of(
+            settings,
+            reviews,
+            self._claim,
+            self.hints,
+            self.clock,
+            count=lambda result: self.metrics.relay_requests.labels(result).inc(),
+            count_alerts=lambda name, result, number: self.metrics.relay_alerts.labels(name, result).inc(number),
+            count_hint=lambda name: self.metrics.hints.labels(name).inc(),
+        )
+        await stack.enter_async_context(relay.serve(where.listen, Certificate(where.cert, where.key)))
+
+    def _claim(self, tenant: str, claim: Claim) -> bool:
+        taken = self.subjects[tenant].desk.take(claim)
+        self.metrics.claims.labels(tenant).set(len(self.subjects[tenant].desk.words))
+        return taken
+
     def _hear(self, news: Collection[Affected]) -> None:
         """What a watch told: the tenants look themselves, and so do we."""
         for row in news:
             subject = self.subjects.get(row.subject)
             if subject is not None:
                 subject.hear(row)
+                self.hints.tell(row.subject, [row.target])
 
     def _census(self, subject: Subject) -> Census:
         name = subject.tenant.name

@@ -147,6 +147,11 @@ def make(scope: Scope) -> Plan:
     return Plan(scope, tier1, tier2, tier3, *_periods(scope, _cost(tier2), _cost(tier3)))
 
 
+def glance_cost(scope: Scope, targets: int) -> int:
+    """Requests of a short round out of turn, without what it finds to ask: controls, and a review and two doors each."""
+    return _controls(scope) + 3 * targets * len(scope.accounts)
+
+
 def enough_qps(plan: Plan, promise: float) -> float | None:
     """The smallest budget, in tens, with which the worst page keeps the promise (seconds).
 

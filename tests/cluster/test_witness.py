@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cluster.town import SETTLED
-from tests.cluster.witnessed import Witness
+from tests.cluster.town import SETTLED, proves_everything
+from tests.cluster.witnessed import Witness, under_witness
 from tests.deploy import chart
 from tests.support import manifests
 from tests.support.alertmanager import Alertmanager
 from tests.support.controlplane import CONTROLLERS, ControlPlane
 from tests.support.eventually import eventually
+from tests.support.sentinels import Sentinel
 from tests.support.webhook import Webhook
 
 READS = manifests.rule(["get", "list"], ["secrets"])
@@ -24,6 +25,7 @@ class Scene:
     cluster: ControlPlane
     objects: list[chart.Object]
     witness: Witness
+    tenant: Sentinel
     pages: Webhook
 
 
@@ -54,7 +56,8 @@ def scene() -> Iterator[Scene]:
         cluster.admin.apply(manifests.account("team-a", "builder"), manifests.account("team-b-jobs", "runner"))
         cluster.admin.apply(*objects)
         witness = stack.enter_context(Witness(cluster, objects))
-        yield Scene(cluster, objects, witness, pages)
+        tenant = stack.enter_context(under_witness(cluster, objects, "team-a", witness))
+        yield Scene(cluster, objects, witness, tenant, pages)
 
 
 def proven(witness: Witness) -> bool:
@@ -165,3 +168,48 @@ def test_nobody_at_all_is_asked_as_too_when_a_binding_names_them(scene: Scene) -
     finally:
         scene.cluster.admin.delete(*hole)
     eventually(lambda: not opened(scene.witness), SETTLED, lambda: story(scene.witness))
+
+
+def test_a_tenant_hands_in_its_page_and_it_ends_only_when_the_witness_agrees(scene: Scene) -> None:
+    eventually(lambda: proven(scene.witness) and proves_everything(scene.tenant), SETTLED, lambda: told(scene))
+    scene.pages.clear()
+    labels = {"tenant": "team-a", "identity": "self", "target": "team-b", "check": "api/secrets"}
+
+    hole = manifests.grant("team-b", "told", manifests.of_account("team-a"), READS)
+    scene.cluster.admin.apply(*hole)
+    try:
+        eventually(lambda: paged(scene, **labels), SETTLED, lambda: told(scene))
+        accepted = {"subject": "team-a", "result": "accepted"}
+        eventually(
+            lambda: scene.witness.metrics().value("sentinel_relay_alerts_total", **accepted) >= 1,
+            SETTLED,
+            lambda: told(scene),
+        )
+    finally:
+        scene.cluster.admin.delete(*hole)
+    eventually(lambda: resolved(scene, **labels), SETTLED, lambda: told(scene))
+
+    assert scene.tenant.metrics().value("sentinel_page_pushes_total", result="accepted") >= 1
+    assert scene.tenant.metrics().value("sentinel_page_pushes_total", result="refused") == 0
+    assert all(found.alerts()[0]["labels"]["tenant"] == "team-a" for found in scene.pages.deliveries)
+
+
+def test_a_tenant_is_told_where_to_look_and_looks_before_its_round_is_due(scene: Scene) -> None:
+    eventually(lambda: proven(scene.witness) and proves_everything(scene.tenant), SETTLED, lambda: told(scene))
+    before = scene.witness.metrics().value("sentinel_hints_total", subject="team-a")
+
+    hole = manifests.grant("team-b", "hinted", manifests.of_account("team-a"), READS)
+    scene.cluster.admin.apply(*hole)
+    try:
+        eventually(lambda: scene.witness.metrics().value("sentinel_hints_total", subject="team-a") > before, SETTLED)
+    finally:
+        scene.cluster.admin.delete(*hole)
+    eventually(lambda: proven(scene.witness) and proves_everything(scene.tenant), SETTLED, lambda: told(scene))
+
+
+def told(scene: Scene) -> str:
+    return f"{story(scene.witness)}\ntenant: {scene.tenant.get('/readyz')} {scene.tenant.process.log_tail(10)}"
+
+
+def resolved(scene: Scene, **labels: str) -> bool:
+    return any(found.status == "resolved" and found.alerts(**labels) for found in scene.pages.deliveries)

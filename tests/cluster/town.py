@@ -13,7 +13,7 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -198,7 +198,11 @@ class Town:
 
 
 def resident(
-    cluster: ControlPlane, objects: Sequence[chart.Object], tenant: str, server: Server | None = None
+    cluster: ControlPlane,
+    objects: Sequence[chart.Object],
+    tenant: str,
+    server: Server | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Sentinel:
     """The process that the tenant's pod would run: the chart's own file, byte by byte."""
     text = chart.configuration(objects, tenant)
@@ -208,7 +212,7 @@ def resident(
         yaml.safe_load(text) | {"web": addresses},
         namespace=tenant,
         server=server,
-        env={f"SENTINEL__WEB__{name.upper()}": address for name, address in addresses.items()},
+        env={f"SENTINEL__WEB__{name.upper()}": address for name, address in addresses.items()} | dict(env or {}),
     )
     made.config_file.write_text(text)
     return made

@@ -1,12 +1,13 @@
 """A witness as its pod would have it, beside the chart's objects: its account, its file, its certificate."""
 
-import base64
 import zlib
 from collections.abc import Sequence
 
 import yaml
 
+from tests.cluster.town import resident
 from tests.deploy import chart
+from tests.support.authority import Authority
 from tests.support.controlplane import ControlPlane
 from tests.support.ports import free_port
 from tests.support.sentinels import Sentinel, Server
@@ -33,15 +34,29 @@ class Witness(Sentinel):
             command="witness",
         )
         self.config_file.write_text(text)
-        self._env |= {"SENTINEL__RELAY__LISTEN": self.relay} | self._certificate(objects)
-
-    def _certificate(self, objects: Sequence[chart.Object]) -> dict[str, str]:
-        found = chart.one(objects, "Secret", "sentinel-witness-tls")["data"]
-        paths = {name: self.folder / f"tls.{name}" for name in ("crt", "key")}
-        for name, path in paths.items():
-            path.write_bytes(base64.b64decode(found[f"tls.{name}"]))
-        return {"SENTINEL__RELAY__CERT": str(paths["crt"]), "SENTINEL__RELAY__KEY": str(paths["key"])}
+        # The chart's certificate is for the Service's names; this one is for loopback.
+        self.authority = Authority(self.folder)
+        self._env |= {
+            "SENTINEL__RELAY__LISTEN": self.relay,
+            "SENTINEL__RELAY__CERT": str(self.authority.certificate_file),
+            "SENTINEL__RELAY__KEY": str(self.authority.key_file),
+        }
 
     @property
     def config_hash(self) -> int:
         return zlib.adler32(self.config_file.read_bytes())
+
+
+def under_witness(
+    cluster: ControlPlane, objects: Sequence[chart.Object], tenant: str, witness: Witness, server: Server | None = None
+) -> Sentinel:
+    """A tenant's sentinel that hands its pages to this witness, with the token that its pod would have."""
+    token = cluster.token_for(tenant, audiences=["tenant-sentinel"])
+    file = witness.folder / f"relay-token-{tenant}"
+    file.write_text(token)
+    env = {
+        "SENTINEL__PAGING__RELAY": f"https://{witness.relay}",
+        "SENTINEL__PAGING__RELAY_TOKEN": str(file),
+        "SENTINEL__PAGING__RELAY_CA": str(witness.authority.ca_file),
+    }
+    return resident(cluster, objects, tenant, server, env)
