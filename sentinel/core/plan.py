@@ -52,6 +52,7 @@ class Scope:
     qps: float
     part: float = 1.0  # of `qps` that is for sentinels like this one; a witness has the rest
     allow: tuple[Allowance, ...] = ()  # asked like the rest, and judged as wanted
+    installed: tuple[Resource, ...] = ()  # types beyond our own list, as discovery names them
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -199,23 +200,27 @@ def _tier2(scope: Scope, tier1: Batch) -> Iterator[Question]:
     for who in scope.accounts:
         for target in scope.targets:
             yield from (in_namespace(who, verb, SECRETS, target) for verb in ("list", "get"))
-        lists = (at_cluster_scope(who, "list", resource) for resource in RESOURCES)
+        lists = (at_cluster_scope(who, "list", resource) for resource in (*RESOURCES, *scope.installed))
         yield from (question for question in lists if question not in tier1)
     yield from _anonymous(scope)
 
 
-def _anonymous(scope: Scope) -> Iterator[Question]:
+def _ours(scope: Scope) -> list[str]:
     """Our part of what is asked without a token: whole targets, dealt out by hash.
 
     What the answer is does not depend on who asks, so one daemon's question serves all.
     """
     names = sorted(name for name, _ in scope.tenants)
     units = sorted([*scope.everywhere, CLUSTER], key=lambda unit: (_hash(unit), unit))
-    mine = [unit for i, unit in enumerate(units) if names[i % len(names)] == scope.tenant]
+    return [unit for i, unit in enumerate(units) if names[i % len(names)] == scope.tenant]
+
+
+def _anonymous(scope: Scope) -> Iterator[Question]:
     for who in scope.anonymous:
-        for target in mine:
+        for target in _ours(scope):
             if target == CLUSTER:
-                yield from (at_cluster_scope(who, "list", resource) for resource in RESOURCES)
+                lists = (*RESOURCES, *scope.installed)
+                yield from (at_cluster_scope(who, "list", resource) for resource in lists)
                 yield in_namespace(who, "get", NAMESPACES, target)
             else:
                 yield from _inside(who, target, RESOURCES)
@@ -225,8 +230,13 @@ def _tier3(scope: Scope) -> Iterator[Question]:
     others = [resource for resource in RESOURCES if resource is not SECRETS]
     for who in scope.accounts:
         for target in scope.targets:
-            yield from _inside(who, target, others)
+            yield from _inside(who, target, (*others, *scope.installed))
         yield in_namespace(who, "get", NAMESPACES, CLUSTER)
+        yield from (in_namespace(who, "get", row, CLUSTER) for row in scope.installed if not row.namespaced)
+    for who in scope.anonymous:
+        for target in _ours(scope):
+            if target != CLUSTER:
+                yield from _inside(who, target, scope.installed)
 
 
 def _inside(who: str, target: str, resources: Iterable[Resource]) -> Iterator[Question]:
