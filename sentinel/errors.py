@@ -63,7 +63,12 @@ class Refused(ClientError):
 
 
 class Throttled(ClientError):
-    """They asked us to slow down: 429 and the like."""
+    """They asked us to slow down: 429 and the like. `after`: for how many seconds, 0 if they did not say."""
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        """Keep how long to wait."""
+        self.after = after
+        super().__init__(message)
 
 
 class TimedOut(ClientError):

@@ -11,16 +11,10 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sentinel.core.hint import Hint
+
 MOST_TARGETS = 500
 """Remembered for each tenant; what is older is found by the rounds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """`targets` to look at, and the number to ask `after` next time."""
-
-    next: int
-    targets: frozenset[str]
 
 
 @dataclass

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section
-from sentinel.settings.words import HttpUrl, PushUrl, Text, one_of
+from sentinel.settings.words import FilePath, PushUrl, RelayUrl, Text, one_of
 
 
 class Paging(Section):
@@ -22,8 +23,16 @@ class Paging(Section):
     """`shadow` sends everything with severity none, for the first week. `page` is the default, or
     the shadow would outlast it."""
 
-    relay: HttpUrl | None = None
-    """The witness that passes pushes on. Nothing reads this yet; `sentinel check` says so."""
+    relay: RelayUrl | None = None
+    """The witness, which passes pushes on and says where to look. `None`: there is none, and the
+    rules page alone."""
+
+    relay_token: FilePath = Path("/var/run/secrets/tenant-sentinel/token")
+    """A projected token of the audience `tenant-sentinel`, read again when it changes. It is good for
+    nothing but this."""
+
+    relay_ca: FilePath = Path("/etc/sentinel/relay/ca.crt")
+    """Who signs the witness's certificate, likewise."""
 
     repeat: Duration = timedelta(seconds=30)
     """How often what stands is pushed again; Alertmanager forgets what it is not told. An end is

@@ -219,6 +219,13 @@ def _pushes(settings: Settings) -> Iterator[Fault]:
         yield Fault(("paging", "direct", index), "each Alertmanager once")
 
 
+def _relayed(settings: Settings) -> Iterator[Fault]:
+    if settings.is_witness and settings.paging.relay is not None:
+        yield Fault(
+            ("paging", "relay"), "none in the witness's own file", hint="it is the relay; give it paging.direct"
+        )
+
+
 def _gateways(settings: Settings) -> Iterator[Fault]:
     for index in _repeated(gateway.name for gateway in settings.gateways):
         yield Fault(("gateways", index, "name"), "each gateway once")
@@ -251,5 +258,6 @@ RULES = (
     Rule((("web",),), _listeners),
     Rule((("web", "console"),), _console),
     Rule((("paging", "direct"),), _pushes),
+    Rule((("paging", "relay"), ("relay",)), _relayed),
     Rule((("gateways",),), _gateways),
 )

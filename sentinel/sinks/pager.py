@@ -35,6 +35,8 @@ HOLD = 3.0
 """In repeats: how long a page stands by itself. Two may be lost."""
 MOST_WAITING = 1000
 """Notices that wait for one Alertmanager; there is one per series."""
+MOST_PATIENCE = 30.0
+"""Seconds for which somebody may make us wait; by then it is time for the next repeat anyway."""
 _TRIES = 3
 _SOONER = 0.1
 """In repeats: how soon a name is looked up again that was not found."""
@@ -122,8 +124,11 @@ class Outlet:
         batch, self._waiting = self._waiting, {}
         try:
             await self._post(self._receiver, tuple(batch.values()))
+        except Throttled as error:
+            self._tell("refused", str(error), len(batch))
+            await self._wait(batch, error.after)
         except ClientError as error:
-            refused = isinstance(error, (Refused, Throttled))
+            refused = isinstance(error, Refused)
             self._tell("refused" if refused else "unreachable", str(error), len(batch))
         except asyncio.CancelledError:
             # Stopped in the middle: `flush` has a last word with it.
@@ -133,6 +138,14 @@ class Outlet:
             self._tell("accepted", "", len(batch))
             for notice in batch.values():
                 self._accepted(notice)
+
+    async def _wait(self, batch: dict[Key, Notice], after: float) -> None:
+        """Asked to slow down: not before they said, and not later than the next repeat would come."""
+        if not after:
+            return
+        # What was put meanwhile is newer.
+        self._waiting = batch | self._waiting
+        await asyncio.sleep(min(after, MOST_PATIENCE))
 
     def _tell(self, result: str, trouble: str, notices: int) -> None:
         for _ in range(notices):

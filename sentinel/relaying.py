@@ -1,0 +1,61 @@
+"""The relay as the settings describe it: the witness's side, and a tenant's."""
+
+from collections.abc import Callable
+
+from sentinel.clients.clock import Clock
+from sentinel.clients.relay import RelayClient
+from sentinel.core.claim import Claim, Expected
+from sentinel.core.question import CLUSTER
+from sentinel.engine.hints import Hints
+from sentinel.settings import Settings, Tenant
+from sentinel.settings.identities import OWN_ACCOUNT
+from sentinel.web.relay import Door, Relay, Reviewer
+
+
+def client_of(settings: Settings) -> RelayClient:
+    """A tenant's way to the witness. Only for settings that have a `paging.relay`."""
+    paging = settings.paging
+    assert paging.relay is not None, "asked only where there is one"
+    return RelayClient(paging.relay, paging.relay_token, paging.relay_ca)
+
+
+def doors_of(settings: Settings) -> dict[str, Door]:
+    """User name of each expected sentinel -> its tenant, and what that may speak of."""
+    return {
+        f"system:serviceaccount:{tenant.namespaces[0]}:{OWN_ACCOUNT}": Door(tenant.name, _expected(settings, tenant))
+        for tenant in settings.tenants
+    }
+
+
+def relay_of(
+    settings: Settings,
+    reviewer: Reviewer,
+    take: Callable[[str, Claim], bool],
+    hints: Hints,
+    clock: Clock,
+    *,
+    count: Callable[[str], None],
+    count_alerts: Callable[[str, str, int], None],
+    count_hint: Callable[[str], None],
+) -> Relay:
+    """The relay of these settings, which are a witness's. The callbacks: see `Relay`."""
+    assert settings.relay is not None, "the settings of a witness"
+    return Relay(
+        doors_of(settings),
+        reviewer,
+        take,
+        hints,
+        clock,
+        settings.relay.rate,
+        settings.relay.burst,
+        count=count,
+        count_alerts=count_alerts,
+        count_hint=count_hint,
+    )
+
+
+def _expected(settings: Settings, tenant: Tenant) -> Expected:
+    """What its sentinel asks about. Under `opaque` that is no namespace of others: a guess must not be confirmed."""
+    others = [space for other in settings.tenants if other.name != tenant.name for space in other.namespaces]
+    known = others if settings.disclosure == "names" else []
+    return Expected(frozenset({*known, *settings.isolation.system, CLUSTER}))
