@@ -19,6 +19,7 @@ from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.settings import load
 from sentinel.sinks.metrics import Metrics as MetricsSink
+from sentinel.subject import as_subject
 from sentinel.world import World, plan_of, unnamed
 from tests.support.controlplane import ControlPlane
 from tests.support.sentinels import Metrics, Server
@@ -28,7 +29,11 @@ PATIENCE = 20.0
 
 
 class Lookout:
-    """One tenant's; `records` are those of the last `rounds` call, `report` its last round."""
+    """One tenant's; `records` are those of the last `rounds` call, `report` its last round.
+
+    subject: the witness's, with this tenant under its eyes; `config` and `account` are the witness's then,
+    and `prepare` has to be called for the tokens of the tenant's accounts.
+    """
 
     def __init__(
         self,
@@ -38,13 +43,15 @@ class Lookout:
         *,
         namespace: str,
         server: Server | None = None,
+        account: str = "sentinel",
+        subject: str = "",
     ) -> None:
         self.folder = folder
         self.token_file = folder / "token"
         self.ca_file = folder / "ca.crt"
         (folder / "namespace").write_text(namespace)
         self.ca_file.write_bytes(cluster.ca_file.read_bytes())
-        self.write_token(cluster.token_for(namespace))
+        self.write_token(cluster.token_for(namespace, account))
         text = config if isinstance(config, str) else yaml.safe_dump(dict(config))
         (folder / "sentinel.yaml").write_text(text)
         at = server or cluster
@@ -55,6 +62,8 @@ class Lookout:
         }
         clock = Clock()
         settings = load(folder / "sentinel.yaml", environ)
+        if subject:
+            settings = as_subject(settings, next(one for one in settings.tenants if one.name == subject))
         self.world = World(settings, environ, clock)
         self.plan = plan_of(settings)
         self.metrics_sink = MetricsSink()
@@ -77,6 +86,10 @@ class Lookout:
         fresh = self.folder / "..token"
         fresh.write_text(token)
         fresh.replace(self.token_file)
+
+    async def prepare(self) -> None:
+        """Requests the tokens that are missing."""
+        await self.world.prepare()
 
     async def rounds(self, count: int = 1, patience: float = PATIENCE) -> list[Record]:
         """What these rounds said, and nothing of earlier ones; each has so many seconds for its questions."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from sentinel.core.question import Question
 from tests.cluster.ground import Ground
+from tests.cluster.lookout import Lookout
 from tests.cluster.test_blind import CAUSES, Affected, Blind, about
 from tests.support import authorizer, manifests, proxy
 from tests.support.admission import DenyingWebhook
@@ -39,6 +40,7 @@ class Disturbance:
     """`around` breaks and mends; `blinds` says of which questions nothing may be held meanwhile.
 
     late: rounds after the break in which proofs may still be made, where the design says so.
+    sign: from when on nothing may be held, where what breaks takes a while to be felt.
     rounds: how many are run under it; patience: seconds that each may take for its questions.
     new: it is there before the sentinel starts.
     """
@@ -47,6 +49,7 @@ class Disturbance:
     around: Around
     blinds: Affected = lambda question: False
     late: int = 0
+    sign: Callable[[Lookout], object] | None = None
     rounds: int = 6
     patience: float = 20.0
     new: bool = False
@@ -379,10 +382,11 @@ OWN = (
     Disturbance("a namespace that is terminating", terminating, about("team-b")),
     Disturbance("a webhook authorizer that times out", behind(authorizer.hangs), everything, rounds=2, patience=1.0),
     Disturbance("a webhook authorizer that breaks", behind(authorizer.breaks), everything, rounds=1, patience=1.0),
-    Disturbance("a webhook authorizer that denies with a reason", behind(authorizer.denies)),
-    Disturbance("a webhook authorizer without an opinion", behind(authorizer.no_opinion)),
+    Disturbance("a webhook authorizer that denies with a reason", behind(authorizer.denies), rounds=2),
+    Disturbance("a webhook authorizer without an opinion", behind(authorizer.no_opinion), rounds=2),
     Disturbance("an API server that is starting", restarting, rounds=30),
-    Disturbance("etcd frozen", frozen, everything, late=2, rounds=2, patience=1.0),
+    # What is denied without etcd is denied; the API server notices after seconds that nothing new can arrive.
+    Disturbance("etcd frozen", frozen, everything, sign=lambda look: not look.is_ready, rounds=1, patience=1.0),
     Disturbance("discovery broken", told(proxy.answers(500), path(DISCOVERY))),
     Disturbance("discovery broken from the start", told(proxy.answers(500), path(DISCOVERY)), everything, new=True),
     Disturbance("discovery empty from the start", told(proxy.answers(404), path(DISCOVERY)), everything, new=True),

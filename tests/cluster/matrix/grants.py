@@ -10,8 +10,8 @@ Left out, because it cannot be: a Role with a type that exists at cluster scope 
 to match it with); `resourceNames` for list, create and deletecollection (the authorizer has no name
 to compare); an impersonated user or group by a RoleBinding (they are in no namespace); anything given
 to the anonymous that only a rules review would find (a review is about the one who asks, and they
-cannot ask); further accounts and groups by a tenant's own sentinel (it has no token of theirs: those
-are rows of the witness).
+cannot ask). Further accounts and groups of people are the witness's: a tenant's own sentinel has no
+token of theirs.
 """
 
 import random
@@ -90,6 +90,19 @@ TO_STRANGERS_FOR_ALL: dict[str, Way] = {
     "ClusterRoleBinding, to the anonymous": ways.everywhere(ways.ANONYMOUS, identity="anonymous"),
     "ClusterRoleBinding, to everybody without a name": ways.everywhere(ways.UNAUTHENTICATED, identity="anonymous"),
 }
+TO_FURTHER_ACCOUNTS: dict[str, Way] = {
+    "Role, to a further account": ways.by_role(ways.WORKER, identity=ways.FURTHER),
+    "Role, to the default account": ways.by_role(ways.DEFAULT, identity="default"),
+    "ClusterRoleBinding, to a further account": ways.everywhere(ways.WORKER, identity=ways.FURTHER),
+    "Role, everything, to a further account": ways.by_role(ways.WORKER, over=ways.ALL, identity=ways.FURTHER),
+}
+TO_PEOPLE: dict[str, Way] = {
+    "Role, to a group of people": ways.by_role(ways.DEVELOPERS, identity=f"group:{ways.PEOPLE}"),
+    "ClusterRoleBinding, to a group of people": ways.everywhere(ways.DEVELOPERS, identity=f"group:{ways.PEOPLE}"),
+    "Role, everything, to a group of people": ways.by_role(
+        ways.DEVELOPERS, over=ways.ALL, identity=f"group:{ways.PEOPLE}"
+    ),
+}
 
 GRAVEST = (
     "list secrets",
@@ -130,6 +143,7 @@ def _pairs() -> Iterator[tuple[Class, str, Way]]:
             yield from _with(given, NARROWEST_WIDE)
     for text in GRAVEST:
         yield from _with(named(text), IN_THE_TARGET | FOR_ALL)
+        yield from _with(named(text), TO_FURTHER_ACCOUNTS | TO_PEOPLE)
     for text in NAMED:
         yield from _with(named(text), BY_NAME)
     for text in TO_ANYBODY:

@@ -24,11 +24,13 @@ from sentinel.core.verdict import Reason, State
 from tests import parts
 from tests.cluster.ground import MOST_ROUNDS, Ground
 from tests.cluster.lookout import Lookout
+from tests.cluster.matrix import ways
 from tests.cluster.matrix.classes import OWN
 from tests.cluster.matrix.disturbances import Disturbance
 from tests.cluster.matrix.grants import Grant
 from tests.cluster.matrix.ways import Opening
 from tests.deploy import chart
+from tests.support import manifests
 from tests.support.aggregated import AggregatedApi
 from tests.support.eventually import eventually
 from tests.support.manifests import Dict
@@ -66,6 +68,10 @@ class Stage:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
+            stack.callback(self._put_back, self.ground.objects)
+            self.ground.objects = chart.render(values())
+            self.ground.install()
+            self.cluster.admin.apply(manifests.account(ways.TENANT, ways.FURTHER))
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sentinel-matrix-")))
             stack.callback(self.cluster.admin.delete, *self.types)
             self.cluster.admin.apply(*self.types)
@@ -83,9 +89,14 @@ class Stage:
     ) -> None:
         self._stack.close()
 
+    def _put_back(self, objects: list[chart.Object]) -> None:
+        self.ground.objects = objects
+        self.ground.install()
+
     def renew(self) -> None:
         """Sentinels that know nothing yet: what one row did to them must not matter to the next."""
         self._looks = {tenant: self._lookout(tenant) for tenant in ("team-a", "team-b")}
+        self._witness = self._witnessing()
         self.look = self._looks["team-a"]
 
     def _lookout(self, tenant: str, *, behind_front: bool = False) -> Lookout:
@@ -94,10 +105,19 @@ class Stage:
         server = self.ground.front if behind_front else None
         return Lookout(self.cluster, folder, config, namespace=tenant, server=server)
 
+    def _witnessing(self) -> Lookout:
+        """The witness, as far as it looks at team-a."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        config = chart.one(self.ground.objects, "ConfigMap", "sentinel-witness")["data"]["witness.yaml"]
+        account = "sentinel-witness"
+        return Lookout(self.cluster, folder, config, namespace=chart.RELEASE, account=account, subject=ways.TENANT)
+
     def _seer(self, opening: Opening) -> Lookout:
         """Who must see it. What the anonymous are let into is asked by one sentinel for all."""
-        if opening.identity != "anonymous":
+        if opening.identity == "self":
             return self._looks["team-a"]
+        if opening.identity != "anonymous":
+            return self._witness
         asked = ((look, question) for look in self._looks.values() for question in look.plan.questions)
         return next(look for look, q in asked if (q.identity, q.target) == (opening.identity, opening.target))
 
@@ -109,6 +129,7 @@ class Stage:
         """Open, detect, close, prove. Raises Missed with what was seen instead."""
         opening = row.opening
         self.look = self._seer(opening)
+        await self.look.prepare()
         await self.look.until(lambda seen: seen.all_held, MOST_ROUNDS, "all held before the row")
         try:
             with self._opened(opening):
@@ -126,6 +147,8 @@ class Stage:
             await look.until(lambda seen: seen.all_held, MOST_ROUNDS, "all held before the break")
         with row.around(self.ground):
             records = await look.rounds(row.late, row.patience)
+            if row.sign is not None:
+                records += await look.until(row.sign, MOST_ROUNDS, f"{row.name} is felt")
             during = await look.rounds(row.rounds, row.patience)
         after = await look.until(lambda seen: seen.all_held, MOST_ROUNDS, f"all held after {row.name}")
         breaches = [r for r in (*records, *during, *after) if r.verdict.state is State.BREACHED]
@@ -221,6 +244,15 @@ class Stage:
     def _served(self) -> bool:
         groups = {found["name"] for found in self.cluster.admin.must("GET", "/apis")["groups"]}
         return {OWN, "chaos-mesh.org"} <= groups
+
+
+def values() -> chart.Object:
+    """Two tenants; rounds of 200 ms, in which the tiers come round within five."""
+    of_a = {"accounts": ["default", ways.FURTHER], "groups": [ways.PEOPLE]}
+    tenants = [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")]
+    config = {"isolation": {"within": "50s", "sweep": "50s", "qps": 5000}}
+    more = {"timeScale": 0.02, "config": config, "monitor": {"enabled": False}, "witness": {"enabled": True}}
+    return chart.values() | more | {"tenants": [tenants[0] | of_a, tenants[1]]}
 
 
 def is_of(row: Grant, record: Record) -> bool:

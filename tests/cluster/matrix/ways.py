@@ -19,6 +19,13 @@ ALL_ACCOUNTS = manifests.of_group("system:serviceaccounts")
 AUTHENTICATED = manifests.of_group("system:authenticated")
 UNAUTHENTICATED = manifests.of_group("system:unauthenticated")
 ANONYMOUS = manifests.of_user("system:anonymous")
+FURTHER = "worker"
+"""An ordinary account of the tenant's, as which only the witness asks."""
+PEOPLE = "oidc:team-a-developers"
+"""The tenant's people, as whom nobody can ask."""
+WORKER = manifests.of_account(TENANT, FURTHER)
+DEFAULT = manifests.of_account(TENANT, "default")
+DEVELOPERS = manifests.of_group(PEOPLE)
 BY_NAME = manifests.of_user(f"system:serviceaccount:{TENANT}:sentinel")
 
 
