@@ -42,8 +42,6 @@ def _unread(settings: Settings, tree: Tree) -> Iterator[tuple[Path, str]]:
         yield ("network",), "checked, but this version asks nothing over the network yet"
     if settings.gateways:
         yield ("gateways",), "checked, but this version asks no gateway yet"
-    if settings.paging.relay:
-        yield ("paging", "relay"), "checked, but this version has no witness to pass pushes on yet"
 
 
 def _blind_spots(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -57,7 +55,7 @@ def _blind_spots(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 
 def _paging(settings: Settings) -> Iterator[tuple[Path, str]]:
-    if settings.paging.direct:
+    if settings.paging.direct and not settings.is_witness:
         yield (
             ("paging", "direct"),
             (

@@ -198,8 +198,6 @@ def test_an_exception_that_ran_out_is_noted_from_the_day_after() -> None:
         ("network: {every: 5s}", "s.yaml:6: network: checked, but this version asks nothing over the network yet"),
         ("gateways: [{name: g, url: 'https://g/', model: m, providers: [{name: p}]}]",
          "s.yaml:6: gateways: checked, but this version asks no gateway yet"),
-        ("paging: {relay: 'https://w'}",
-         "s.yaml:6: paging.relay: checked, but this version has no witness to pass pushes on yet"),
         ("paging: {mode: shadow}",
          "s.yaml:6: paging.mode: in shadow every alert has severity none: nobody is paged"),
         ("paging: {direct: ['http://am:9093']}",

@@ -191,7 +191,12 @@ BESIDE = [
      ("s.yaml:6: paging.direct[0]: found text that is not shown here, expected a URL without user and password"
      " (secrets are given as paths of files, never as values)")),
     ("a relay by DNS", "paging: {relay: 'dns+http://witness'}",
-     's.yaml:6: paging.relay: found "dns+http://witness", expected a URL that begins with http:// or https://'),
+     's.yaml:6: paging.relay: found "dns+http://witness", expected a URL that begins with https://'),
+    ("a relay in the clear", "paging: {relay: 'http://witness'}",
+     's.yaml:6: paging.relay: found "http://witness", expected a URL that begins with https://'),
+    ("a witness that hands its pages to itself", "relay: {}\npaging: {relay: 'https://witness'}",
+     ('s.yaml:7: paging.relay: found "https://witness", expected none in the witness\'s own file'
+      " (it is the relay; give it paging.direct)")),
     ("an unknown mode", "paging: {mode: silent}", "s.yaml:6: paging.mode: found silent, expected one of page, shadow"),
     ("a port that is none", "web: {listen: '0.0.0.0:70000'}",
      's.yaml:6: web.listen: found "0.0.0.0:70000", expected a port from 1 to 65535'),
