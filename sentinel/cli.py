@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 from sentinel import __version__
-from sentinel.errors import ConfigError, Problem, SentinelError
+from sentinel.errors import ClientError, ConfigError, OwnFault, Problem, SentinelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BAD_CONFIG = 2
+UNKNOWN = 3
 OWN_FAULT = 4
 DEFAULT_CONFIG = Path("/etc/sentinel/sentinel.yaml")
 DEFAULT_WITNESS = Path("/etc/sentinel/witness.yaml")
@@ -147,6 +148,64 @@ def once(
     logs.configure("error", "console")
     seen = _asyncio(ask_everything(settings, os.environ, name))
     typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else outcome.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+@app.command()
+def explain(
+    verb: Annotated[str, typer.Argument(help="E.g. list.")] = "",
+    what: Annotated[str, typer.Argument(help="RESOURCE[.GROUP][/NAME], e.g. secrets or deployments.apps/web.")] = "",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Without it: at cluster scope.")] = "",
+    subresource: Annotated[str, typer.Option(help="E.g. exec or log.")] = "",
+    user: Annotated[str, typer.Option(help="E.g. system:serviceaccount:team-a:sentinel.")] = "",
+    group: Annotated[list[str], typer.Option(help="A group they are in, besides those everybody has.")] = [],  # noqa: B006
+    tenant: Annotated[str, typer.Option(help="In place of --user, with --config.")] = "",
+    identity: Annotated[str, typer.Option(help="Of that tenant: self, default, anonymous, group:NAME ...")] = "self",
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration that names it.")] = None,
+    from_alert: Annotated[str, typer.Option(help="URL or file: alerts of Alertmanager's API, or a webhook's.")] = "",
+    audit_log: Annotated[str, typer.Option(help="The API server's audit log, - for standard input: was it used?")] = "",
+    since: Annotated[str, typer.Option(help="The window: 2026-11-21T02:43:06Z, or 2h for two hours ago.")] = "",
+    until: Annotated[str, typer.Option(help="Its end, in the same words.")] = "",
+    ledger: Annotated[list[Path], typer.Option(help="A sentinel's journal: what was our own.")] = [],  # noqa: B006
+    own: Annotated[list[str], typer.Option(help="A user that nobody but a sentinel is.")] = [],  # noqa: B006
+    kubeconfig: Annotated[str | None, typer.Option(help="Yours; as kubectl finds it by default.")] = None,
+    context: Annotated[str | None, typer.Option(help="Of that kubeconfig.")] = None,
+    output: AsWhat = Output.TEXT,
+) -> None:
+    """Which binding lets an identity in, what closes it, and whether it was used. Nothing is changed."""
+    from sentinel import explain as joined
+    from sentinel.core import spoken
+    from sentinel.reports import explain as report
+    from sentinel.settings import moment
+
+    try:
+        window = moment.parse(since, datetime.now(UTC)), moment.parse(until, datetime.now(UTC))
+    except ValueError as error:
+        typer.echo(f"--since, --until: {error}", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+    if bool(from_alert) is bool(verb and what) or not (from_alert or user or tenant or group):
+        typer.echo("expected VERB RESOURCE with --user or --tenant, or --from-alert", err=True)
+        raise typer.Exit(BAD_CONFIG)
+
+    async def work() -> report.Report | ClientError:
+        try:
+            if from_alert:
+                cases = await joined.cases_of_alerts(from_alert, config)
+                cases = tuple(joined.between(case, *window) for case in cases)
+            else:
+                who = joined.who_in(config, tenant, identity) if tenant else spoken.who(user, tuple(group))
+                asked = spoken.question(identity, verb, what, namespace or None, subresource)
+                cases = (joined.Case(who.user or who.groups[0], who, (asked,), *window),)
+            log = joined.Log(audit_log, tuple(ledger), tuple(own)) if audit_log else None
+            return await joined.explain(cases, await joined.way_in(kubeconfig, context, os.environ), log)
+        except ClientError as error:
+            return error
+
+    seen = _asyncio(work())
+    if isinstance(seen, ClientError):
+        typer.echo(str(seen), err=True)
+        raise typer.Exit(OWN_FAULT if isinstance(seen, OwnFault) else UNKNOWN)
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else report.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 

@@ -12,7 +12,7 @@ from kubernetes_asyncio.config import ConfigException
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
-from sentinel.clients.tokens import HeldToken, parse
+from sentinel.clients.tokens import HeldToken, NoToken, parse
 from sentinel.core.reply import clean
 from sentinel.errors import OwnFault
 
@@ -35,9 +35,15 @@ class Kubeconfig:
         self._renewed = -_RENEW_SECONDS
         self._own = HeldToken(f"kubeconfig {path}: not loaded")
 
-    async def load(self) -> Endpoint:
-        """The endpoint. Raises OwnFault when the file or context is unusable."""
+    async def load(self, *, certificates: bool = False) -> Endpoint:
+        """The endpoint. Raises OwnFault when the file or context is unusable.
+
+        `certificates`: in place of a token a client certificate will do. For a person's commands, not
+        for the sentinel, which asks as several from one connection.
+        """
         settings = await self._read()
+        if certificates and settings.cert_file and "BearerToken" not in settings.api_key:
+            return Endpoint(str(settings.host), NoToken(), tls=self._with_certificate(settings))
         self._take(settings)
         return Endpoint(str(settings.host), self._own, tls=self._tls(settings), refresh=self.refresh)
 
@@ -70,6 +76,15 @@ class Kubeconfig:
             raise OwnFault(f"kubeconfig {self._path}: found no token, expected a context with one")
         self._own.put(parse(header.removeprefix(_BEARER).strip(), self._path))
         self._renewed = self._clock.monotonic()
+
+    def _with_certificate(self, settings: client.Configuration) -> ssl.SSLContext:
+        tls = self._tls(settings)
+        try:
+            tls.load_cert_chain(str(settings.cert_file), settings.key_file)
+        except (OSError, ssl.SSLError) as error:
+            message = f"kubeconfig {self._path}: client certificate: {type(error).__name__}, expected PEM"
+            raise OwnFault(message) from error
+        return tls
 
     def _tls(self, settings: client.Configuration) -> ssl.SSLContext:
         ca = settings.ssl_ca_cert

@@ -1,0 +1,241 @@
+"""`sentinel explain`: the objects and the API server's word, read with a person's own rights, put together.
+
+user or alert --> questions --> SubjectAccessReview --.
+                      |                                +--> which binding, what closes it
+                  RBAC objects --> paths -------------'         |
+                                        audit log, ledger --> was it used?
+"""
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sentinel.clients import alert_list, endpoint, rbac_objects
+from sentinel.clients.clock import Clock
+from sentinel.clients.endpoint import Endpoint
+from sentinel.clients.kube import Connection
+from sentinel.clients.rbac_objects import Picture
+from sentinel.core import alerted, audit, ledger, plan, spoken
+from sentinel.core.alerted import Alerted
+from sentinel.core.audit import Sifted, Wanted
+from sentinel.core.ledger import Ledger
+from sentinel.core.question import CLUSTER, Question
+from sentinel.core.rbac import ANONYMOUS, Who, who_of_group
+from sentinel.core.remedy import closings
+from sentinel.errors import OwnFault
+from sentinel.reports.explain import Answer, Explained, Report
+
+_SECONDS = 30.0
+"""For one request: a list of thousands of bindings may take its time."""
+_SLACK = 3600.0
+"""Seconds around the window for which the ledger is read: a line may tell of an hour."""
+_LONGEST_LINE = 16 * 1024 * 1024
+_MOST_PLANNED = 12
+_OWN_NAME = ":sentinel"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One identity and its questions; the window in wall seconds."""
+
+    title: str
+    who: Who
+    questions: tuple[Question, ...]
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The audit log to look through, and what it is compared with. Files, `-` for standard input."""
+
+    path: str
+    ledgers: tuple[Path, ...] = ()
+    own: tuple[str, ...] = ()
+
+
+async def explain(cases: Sequence[Case], found: Endpoint, log: Log | None) -> Report:
+    """Ask, read, and look through the log. Raises ClientError when we could not even ask."""
+    clock = Clock()
+    held = found.own.read()
+    bearer = held.text if held is not None else None
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(Connection(found.url, found.trust(), _SECONDS, clock))
+        explained = [await _explained(connection, bearer, case) for case in cases]
+    if log is None:
+        return Report(tuple(explained))
+    return _searched(cases, explained, log)
+
+
+async def _explained(connection: Connection, bearer: str | None, case: Case) -> Explained:
+    spaces = [question.asked_namespace for question in case.questions if question.asked_namespace]
+    answers: list[Answer] = []
+    # Once more when the two do not agree: a binding may have gone between the one look and the other.
+    for _ in range(2):
+        seen = await rbac_objects.picture(connection, bearer, spaces)
+        answers = [await _answer(connection, bearer, case.who, seen, question) for question in case.questions]
+        if all(answer.allowed in (None, bool(answer.paths)) for answer in answers):
+            break
+    paths = dict.fromkeys(path for answer in answers for path in answer.paths)
+    return Explained(case.title, case.who, tuple(answers), closings(seen.rbac, paths), seen.missing)
+
+
+async def _answer(connection: Connection, bearer: str | None, who: Who, seen: Picture, question: Question) -> Answer:
+    decision = await rbac_objects.decide(connection, bearer, who, question)
+    return Answer(question, decision.allowed, decision.reason, seen.rbac.paths(who, question))
+
+
+def _searched(cases: Sequence[Case], explained: Sequence[Explained], log: Log) -> Report:
+    bounds = [(case.since, case.until) for case in cases]
+    kept, notes = read_ledger(log.ledgers, bounds) if log.ledgers else (None, ())
+    sieves = [Sifted(_wanted(case, seen, kept, log.own), kept) for case, seen in zip(cases, explained, strict=True)]
+    audit.sift(lines_of(log.path), sieves)
+    rows = zip(explained, sieves, strict=True)
+    return Report(tuple(replace(seen, used=sieve) for seen, sieve in rows), notes)
+
+
+def _wanted(case: Case, seen: Explained, kept: Ledger | None, own: Sequence[str]) -> Wanted:
+    spaces = {question.asked_namespace for question in case.questions}
+    known = {user for user in (*(kept.users if kept else ()), case.who.user) if user.endswith(_OWN_NAME)}
+    return Wanted(
+        users=frozenset({case.who.user} - {""}),
+        reasons=tuple({path.text for answer in seen.answers for path in answer.paths}),
+        spaces=frozenset() if None in spaces else frozenset(space for space in spaces if space),
+        since=case.since,
+        until=case.until,
+        own=frozenset((*known, *own)),
+    )
+
+
+def read_ledger(
+    paths: Sequence[Path], bounds: Sequence[tuple[float | None, float | None]]
+) -> tuple[Ledger, tuple[str, ...]]:
+    """The journals' lines about what was asked, as far as a window needs them; and what to know about them."""
+    kept = Ledger()
+    for path in paths:
+        for text in lines_of(str(path)):
+            if b'"event":"asked"' in text and not _take(kept, text, bounds):
+                kept.broken += 1
+    notes = [f"{kept.broken} lines of the ledger are broken"] if kept.broken else []
+    if kept.since is None:
+        notes.append("the ledger holds nothing about this time")
+    return kept, tuple(notes)
+
+
+def _take(kept: Ledger, text: bytes, bounds: Sequence[tuple[float | None, float | None]]) -> bool:
+    try:
+        found = json.loads(text)
+        at = datetime.fromisoformat(found["at"]).timestamp()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    line = ledger.parse(found, at)
+    if line is None:
+        return False
+    # A form is written once a day: it is needed even where its line is not.
+    near = any((since or 0.0) - _SLACK <= at and line.since <= (until or at) + _SLACK for since, until in bounds)
+    if near:
+        kept.take(line)
+    else:
+        kept.forms[line.process].update(line.forms)
+    return True
+
+
+def lines_of(path: str) -> Iterator[bytes]:
+    """Line by line; a line without end comes in pieces. Raises OwnFault."""
+    try:
+        if path == "-":
+            yield from _pieces(sys.stdin.buffer)
+        elif path.endswith(".gz"):
+            with gzip.open(path) as packed:
+                yield from _pieces(packed)
+        else:
+            with Path(path).open("rb") as plain:
+                yield from _pieces(plain)
+    except (OSError, EOFError) as error:
+        raise OwnFault(f"{path}: {getattr(error, 'strerror', None) or type(error).__name__}") from error
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    while piece := file.readline(_LONGEST_LINE):
+        yield piece
+
+
+async def way_in(kubeconfig: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
+    """The API server as this person reaches it: by kubeconfig, else as the pod it runs in. Raises OwnFault."""
+    inside = endpoint.in_pod(environ)
+    if kubeconfig is None and context is None and inside is not None:
+        return inside
+    from sentinel.clients.kubeconfig import Kubeconfig  # noqa: PLC0415  # costs 70 MiB
+
+    path = kubeconfig or endpoint.usual_kubeconfig(environ)
+    return await Kubeconfig(path, context, Clock()).load(certificates=True)
+
+
+async def cases_of_alerts(source: str, config: Path | None) -> tuple[Case, ...]:
+    """One for each breach in a list of alerts. Raises ClientError, OwnFault when one does not say who."""
+    found = alerted.alerts(await alert_list.read(source))
+    return tuple(_case_of(alert, config) for alert in found)
+
+
+def _case_of(alert: Alerted, config: Path | None) -> Case:
+    if alert.groups:
+        who = who_of_group(alert.groups[0])
+    elif alert.user:
+        who = spoken.who(alert.user)
+    else:
+        who = who_in(config, alert.tenant, alert.identity)
+    title = f"{alert.tenant}/{alert.identity} at {alert.target or '?'} ({alert.check}): {who.user or who.groups[0]}"
+    since = alert.closed_before if alert.closed_before is not None else alert.since
+    return Case(title, who, alert.questions or planned(alert), since, alert.ends)
+
+
+def between(case: Case, since: float | None, until: float | None) -> Case:
+    """With another window, where one was given."""
+    return replace(case, since=case.since if since is None else since, until=case.until if until is None else until)
+
+
+def planned(alert: Alerted) -> tuple[Question, ...]:
+    """What is asked by plan of this check there: for an alert that does not tell its questions."""
+    system = () if alert.target in ("", CLUSTER) else (alert.target,)
+    stranger = alert.identity == "anonymous"
+    accounts, anonymous = (("self",), (alert.identity,)) if stranger else ((alert.identity,), ())
+    scope = plan.Scope(alert.tenant, ((alert.tenant, ()),), system, accounts, anonymous, 10, 120, 1800, 2, 1e6)
+    asked = plan.make(scope).questions
+    wanted = (alert.identity, alert.check, alert.target)
+    return tuple(q for q in asked if (q.identity, q.check, q.target) == wanted)[:_MOST_PLANNED]
+
+
+def who_in(config: Path | None, tenant: str, identity: str) -> Who:
+    """A tenant's identity by the configuration. Raises OwnFault when that does not say.
+
+    Only names are read: whoever has a copy of the file on a desk has not the pod's mounts and variables.
+    """
+    if identity == "anonymous":
+        return ANONYMOUS
+    if identity.startswith("group:"):
+        return who_of_group(identity.removeprefix("group:"))
+    tenants = _tenants(config)
+    home = next((str(row["namespaces"][0]) for row in tenants if row.get("name") == tenant and row["namespaces"]), "")
+    namespace, _, account = ("" if identity == "self" else identity).rpartition("/")
+    if not namespace and not home:
+        raise OwnFault(f"tenant {tenant}: not in the configuration, so nobody knows its accounts: give --user")
+    return spoken.who(f"system:serviceaccount:{namespace or home}:{account or 'sentinel'}")
+
+
+def _tenants(config: Path | None) -> list[dict[str, Any]]:
+    if config is None:
+        return []
+    try:
+        found = yaml.safe_load(config.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise OwnFault(f"{config}: {type(error).__name__}, expected a configuration with tenants") from error
+    rows = found.get("tenants") if isinstance(found, dict) else None
+    return [row for row in rows or () if isinstance(row, dict) and isinstance(row.get("namespaces"), list)]
