@@ -23,12 +23,13 @@ from yarl import URL
 
 from sentinel import __version__
 from sentinel.clients.clock import Clock
+from sentinel.core import wire
 from sentinel.core.reply import BODY_LIMIT, Fault, Reply, clean
+from sentinel.core.wire import FORBIDDEN, MERGE_PATCH, Wire
 
+JSON = wire.JSON
+NO_DATA = wire.NO_DATA
 USER_AGENT = f"tenant-sentinel/{__version__}"
-NO_DATA = "image/png"
-"""No type has this form: a granted request is answered 406, and nothing is read from storage."""
-JSON = "application/json"
 _READ_BUFFER = 1024
 _MOST_HEADERS = 8190
 _LATE = 0.25
@@ -37,7 +38,10 @@ _LATE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `token` None asks without credentials; `keep` is how much of a 2xx is read."""
+    """One request. `token` None asks without credentials; `keep` is how much of a 2xx is read.
+
+    `errors`: the statuses whose text is kept, cut at `BODY_LIMIT`. `impersonate`: in whose name.
+    """
 
     method: str
     path: str
@@ -45,6 +49,24 @@ class Request:
     accept: str = NO_DATA
     body: bytes | None = None
     keep: int = 0
+    content_type: str = ""
+    impersonate: str = ""
+    errors: frozenset[int] = FORBIDDEN
+
+
+def request_of(asked: Wire, token: str | None) -> Request:
+    """What is sent for a question, with our credentials."""
+    return Request(
+        asked.method,
+        asked.path,
+        token,
+        asked.accept,
+        asked.body,
+        asked.keep,
+        asked.content_type,
+        asked.impersonate,
+        asked.errors,
+    )
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -137,7 +159,7 @@ class Connection:
             data=request.body,
             allow_redirects=False,
         ) as response:
-            body = await _read(response, request.keep)
+            body = await _read(response, request)
             headers = response.headers
             return Reply(
                 at=at,
@@ -158,10 +180,10 @@ class Connection:
         return next((fault for kind, fault in _FAULTS if isinstance(error, kind)), _os(error))
 
 
-async def _read(response: aiohttp.ClientResponse, keep: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
     """At most `BODY_LIMIT` of an error, `keep` of a success. What is longer drops the connection."""
     success = 200 <= response.status < 300
-    limit = keep if success else BODY_LIMIT
+    limit = request.keep if success else BODY_LIMIT
     chunks, size = [], 0
     while size < limit:
         chunk = await response.content.read(limit - size)
@@ -171,8 +193,8 @@ async def _read(response: aiohttp.ClientResponse, keep: int) -> bytes:
         size += len(chunk)
     if not response.content.at_eof():
         response.close()
-    # Only a 403's text is evidence; of other errors the status is, and the text is forgotten.
-    return b"".join(chunks) if success or response.status == 403 else b""
+    # Where the text of an error is no evidence, the status is, and the text is forgotten.
+    return b"".join(chunks) if success or response.status in request.errors else b""
 
 
 @functools.lru_cache(maxsize=8192)
@@ -186,7 +208,9 @@ def _headers(request: Request, nonce: str) -> dict[str, str]:
     if request.token is not None:
         headers["Authorization"] = f"Bearer {request.token}"
     if request.body is not None:
-        headers["Content-Type"] = _CONTENT_TYPES.get(request.method, JSON)
+        headers["Content-Type"] = request.content_type or _CONTENT_TYPES.get(request.method, JSON)
+    if request.impersonate:
+        headers["Impersonate-User"] = request.impersonate
     return headers
 
 
@@ -208,6 +232,6 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (aiohttp.ClientPayloadError, Fault.PROTOCOL),
     (aiohttp.ClientResponseError, Fault.PROTOCOL),
 )
-_CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
+_CONTENT_TYPES = {"PATCH": MERGE_PATCH}
 _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)

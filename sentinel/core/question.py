@@ -1,12 +1,13 @@
 """A question: who asks what of whom. It is what can be held or breached.
 
-The wire form is part of the value: the real request, with `Accept: image/png`. A denial is the
-authorizer's full 403; a grant is 406, given after authorization and before storage, body and
-admission. So nothing of a tenant can enter our process, by construction.
+It knows in which form it may be asked without touching anything (`Form`), and how it stands in a URL;
+body and headers are in `core/wire.py`. The rule: at a name that nothing has, or with several locks on
+the request of which each alone would do; what cannot be asked so is asked as a review.
 """
 
 import shlex
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from urllib.parse import quote
 
 from sentinel.core.resources import (
@@ -14,9 +15,11 @@ from sentinel.core.resources import (
     ABSENT_NAMESPACE,
     BEACON,
     CONFIGMAPS,
+    NAMESPACES,
     SECRETS,
     Resource,
     check_of,
+    is_own,
 )
 
 METHODS = {
@@ -27,11 +30,34 @@ METHODS = {
     "update": "PUT",
     "patch": "PATCH",
     "delete": "DELETE",
+    "deletecollection": "DELETE",
 }
-"""The verbs that can be asked for real without touching anything; others are review-only."""
+"""The verbs that are requests; the others are only ever asked of the authorizer."""
 READS = ("get", "list", "watch")
+COLLECTIVE = ("list", "watch", "deletecollection")
+"""The verbs that are about a collection and have no name."""
+CONNECTED = ("exec", "attach", "portforward", "proxy")
+"""Subresources behind which somebody else answers, a kubelet or a backend that may forge anything."""
+LONG_RUNNING = ("log", *CONNECTED)
+"""Subresources whose replies lack the flow schema, a denial's too."""
 CLUSTER = "*"
 """The target of a cluster-scope question."""
+ACCOUNT = "system:serviceaccount:{}:{}"
+"""A ServiceAccount's user name, from its namespace and name."""
+_ACCOUNTS = "serviceaccounts"
+# What an update, a patch or deletecollection of Secrets gives back: the first does not have the data.
+_SECRETS_READ_BY = (*READS, "patch", "deletecollection")
+REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WHOAMI_PATH = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+class Form(StrEnum):
+    """In which form a question is asked, and so what proves its answer (`core/reply.py`)."""
+
+    REQUEST = "request"  # the real request, with an Accept that no type has
+    LONG = "long"  # the real request to a long-running subresource, never upgraded
+    IMPERSONATE = "impersonate"  # whoami, in somebody else's name
+    REVIEW = "review"  # what the API server's own code would ask its authorizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +86,48 @@ class Question:
         return self._hash
 
     @property
+    def form(self) -> Form:
+        """How it is asked without touching anything."""
+        if self.verb in READS and not self.subresource:
+            return Form.REQUEST
+        if self.impersonated:
+            return Form.IMPERSONATE
+        if self.verb not in METHODS or not self._is_harmless:
+            return Form.REVIEW
+        return Form.LONG if self.subresource in LONG_RUNNING else Form.REQUEST
+
+    @property
+    def _is_harmless(self) -> bool:
+        """Whether the real request can neither change anything nor reach anybody but the API server."""
+        if self.is_absent or (self.verb == "create" and not self.subresource):
+            return True
+        if self.verb in READS:
+            return self.subresource not in CONNECTED
+        # Something may be there. The locks on a write are those of the API server itself, and nothing
+        # is ever deleted but what gives its data back when it is.
+        if self.subresource in CONNECTED or not is_own(self.resource.group) or self.verb == "delete":
+            return False
+        return self.verb != "deletecollection" or self.resource == SECRETS
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether nothing can be where it asks."""
+        return self.name == ABSENT_NAME or self.namespace == ABSENT_NAMESPACE
+
+    @property
+    def impersonated(self) -> str:
+        """The user in whose name it is asked, empty when in our own."""
+        if self.verb != "impersonate" or self.resource.group or not _fits_a_header(self.name):
+            return ""
+        if self.resource.plural == _ACCOUNTS and self.namespace:
+            return ACCOUNT.format(self.namespace, self.name)
+        return self.name if self.resource.plural == "users" else ""
+
+    @property
     def check(self) -> str:
         """The class of promise, a closed label."""
-        if self.verb in READS and not self.subresource:
+        reads = _SECRETS_READ_BY if self.resource == SECRETS else READS
+        if self.verb in reads and not self.subresource:
             return self.resource.check
         plural, group = self.resource.plural, self.resource.group
         return check_of(plural, group, self.subresource, write=self.verb not in READS)
@@ -75,16 +140,26 @@ class Question:
 
     @property
     def method(self) -> str:
-        """The HTTP method of the real request."""
-        return METHODS[self.verb]
+        """The HTTP method of what is sent."""
+        return METHODS[self.verb] if self.form in _REQUESTS else "POST"
 
     @property
     def path(self) -> str:
-        """Path and query of the real request. Never a selector: it would change the question."""
+        """Path and query of what is sent. Never a selector: it would change the question."""
+        form = self.form
+        if form not in _REQUESTS:
+            return WHOAMI_PATH if form is Form.IMPERSONATE else REVIEW_PATH
         where = f"/namespaces/{quote(self.namespace)}" if self.namespace else ""
-        tail = f"/{quote(self.name, safe='')}" if self.name and self.verb != "create" else ""
+        tail = f"/{quote(self.name, safe='')}" if self.asked_name else ""
         sub = f"/{self.subresource}" if self.subresource else ""
-        return f"{self.resource.root}{where}/{self.resource.plural}{tail}{sub}{_QUERY[self.verb]}"
+        return f"{self.resource.root}{where}/{self.resource.plural}{tail}{sub}{self._query}"
+
+    @property
+    def _query(self) -> str:
+        # A dry run of a token request gives a working token; to a stream it would mean nothing.
+        if self.subresource == "token" or self.subresource in LONG_RUNNING:
+            return ""
+        return _QUERY.get(self.verb, _DRY)
 
     @property
     def asked_namespace(self) -> str | None:
@@ -98,8 +173,10 @@ class Question:
 
     @property
     def asked_name(self) -> str:
-        """The name that the authorizer repeats; a create has none yet."""
-        return "" if self.verb == "create" else self.name
+        """The name that the authorizer repeats; what is to be created has none yet, but its parent has."""
+        if self.verb in COLLECTIVE or (self.verb == "create" and not self.subresource):
+            return ""
+        return self.name
 
     def reproduce(self, user: str, groups: tuple[str, ...] = ()) -> str:
         """The command with which a person sees the same decision.
@@ -114,42 +191,52 @@ class Question:
         words += [f"--as-group={group}" for group in groups]
         if self.subresource:
             words.append(f"--subresource={self.subresource}")
-        words += ["-n", self.namespace] if self.namespace else ["--all-namespaces"]
+        words += ["-n", self.asked_namespace] if self.asked_namespace else ["--all-namespaces"]
         return shlex.join(words)
 
 
 # limit=1 also where we expect a denial: a denied list without it is charged ten seats.
-_QUERY = {
-    "get": "",
-    "list": "?limit=1",
-    "watch": "?watch=1&timeoutSeconds=1",
-    "create": "?dryRun=All",
-    "update": "?dryRun=All",
-    "patch": "?dryRun=All",
-    "delete": "?dryRun=All",
-}
+_QUERY = {"get": "", "list": "?limit=1", "watch": "?watch=1&timeoutSeconds=1"}
+_DRY = "?dryRun=All"
+_REQUESTS = (Form.REQUEST, Form.LONG)
 
 
-def in_namespace(identity: str, verb: str, resource: Resource, namespace: str) -> Question:
+def in_namespace(identity: str, verb: str, resource: Resource, namespace: str, subresource: str = "") -> Question:
     """The planned question about one type in one namespace; named verbs ask an absent name."""
-    name = _name_of(verb, resource)
+    name = _name_of(verb, resource, subresource)
     if resource.namespaced:
-        return Question(identity, verb, resource, namespace, namespace, name)
-    return Question(identity, verb, resource, None, CLUSTER, name)
+        return Question(identity, verb, resource, namespace, namespace, name, subresource)
+    return Question(identity, verb, resource, None, CLUSTER, name, subresource)
 
 
-def at_cluster_scope(identity: str, verb: str, resource: Resource) -> Question:
+def of_namespace(identity: str, verb: str, namespace: str) -> Question:
+    """About the Namespace object itself, which is authorised in itself."""
+    return Question(identity, verb, NAMESPACES, None, namespace, namespace)
+
+
+def at_cluster_scope(identity: str, verb: str, resource: Resource, subresource: str = "") -> Question:
     """The same at cluster scope; verbs with a name are asked in a namespace that does not exist."""
     if verb in ("list", "watch"):
         return Question(identity, verb, resource, None, CLUSTER)
     if not resource.namespaced:
-        return in_namespace(identity, verb, resource, CLUSTER)
-    inside = in_namespace(identity, verb, resource, ABSENT_NAMESPACE)
+        return in_namespace(identity, verb, resource, CLUSTER, subresource)
+    inside = in_namespace(identity, verb, resource, ABSENT_NAMESPACE, subresource)
     return replace(inside, target=CLUSTER, name=ABSENT_NAME if inside.name else "")
 
 
-def _name_of(verb: str, resource: Resource) -> str:
-    if verb in ("list", "watch", "create"):
+def widened(question: Question) -> Question:
+    """What the same grant for the whole cluster would answer."""
+    return at_cluster_scope(question.identity, question.verb, question.resource, question.subresource)
+
+
+def _name_of(verb: str, resource: Resource, subresource: str) -> str:
+    if subresource:
+        return ABSENT_NAME
+    if verb in (*COLLECTIVE, "create") or verb not in (*METHODS, "impersonate"):
         return ""
     # The beacon exists, so a read granted by resourceNames on it is seen; a write never goes to it.
     return BEACON if verb == "get" and resource in (SECRETS, CONFIGMAPS) else ABSENT_NAME
+
+
+def _fits_a_header(name: str) -> bool:
+    return bool(name) and name.isascii() and name.isprintable() and name == name.strip()

@@ -45,22 +45,40 @@ api/metadata    events events.events.k8s.io endpointslices.discovery.k8s.io serv
 api/metadata    leases.coordination.k8s.io persistentvolumeclaims ingresses.networking.k8s.io
 api/metadata    networkpolicies.networking.k8s.io
 """
+_FURTHER = """
+api/workloads   replicasets.apps replicationcontrollers
+api/metadata    endpoints
+"""
+_CLUSTER_WIDE = """
+api/access      clusterroles.rbac.authorization.k8s.io clusterrolebindings.rbac.authorization.k8s.io
+api/metadata    nodes certificatesigningrequests.certificates.k8s.io
+api/metadata    mutatingwebhookconfigurations.admissionregistration.k8s.io
+api/metadata    validatingwebhookconfigurations.admissionregistration.k8s.io
+"""
+_VIRTUAL = """
+api/escalation  users groups uids signers.certificates.k8s.io
+"""
 
 
-def _parse() -> tuple[Resource, ...]:
+def _parse(table: str, *, namespaced: bool = True) -> tuple[Resource, ...]:
     rows = []
-    for line in _TABLE.split("\n"):
+    for line in table.split("\n"):
         check, *labels = line.split() or [""]
         for label in labels:
             plural, _, group = label.partition(".")
-            rows.append(Resource(plural, group, "v1", check))
+            rows.append(Resource(plural, group, "v1", check, namespaced))
     return tuple(rows)
 
 
 NAMESPACES = Resource("namespaces", "", "v1", "api/metadata", namespaced=False)
-RESOURCES = (*_parse(), NAMESPACES)
+RESOURCES = (*_parse(_TABLE), NAMESPACES)
+"""What is read by plan."""
 SECRETS = RESOURCES[0]
 CONFIGMAPS = RESOURCES[1]
+FURTHER = (*_parse(_FURTHER), *_parse(_CLUSTER_WIDE, namespaced=False))
+"""What is not read by plan, and may be written, proxied to or bound."""
+VIRTUAL = _parse(_VIRTUAL, namespaced=False)
+"""What only the authorizer knows: such a type is served nowhere, and in no discovery."""
 
 CHECKS = (
     "api/secrets",
@@ -73,18 +91,36 @@ CHECKS = (
     "api/custom",
 )
 
-_BY_LABEL = {resource.label: resource for resource in RESOURCES}
-_BUILT_IN_GROUPS = ("", "apps", "batch", "policy", "autoscaling", "extensions")
+_BY_LABEL = {resource.label: resource for resource in (*RESOURCES, *FURTHER, *VIRTUAL)}
+_SERVED_BY_ITSELF = """
+apps autoscaling batch policy admissionregistration.k8s.io apiextensions.k8s.io apiregistration.k8s.io
+authentication.k8s.io authorization.k8s.io certificates.k8s.io coordination.k8s.io discovery.k8s.io
+events.k8s.io flowcontrol.apiserver.k8s.io internal.apiserver.k8s.io networking.k8s.io node.k8s.io
+rbac.authorization.k8s.io resource.k8s.io scheduling.k8s.io storage.k8s.io storagemigration.k8s.io
+"""
+_OWN_GROUPS = frozenset({"", *_SERVED_BY_ITSELF.split()})
+_BUILT_IN_GROUPS = (*_OWN_GROUPS, "extensions")
+_AS_GOOD_AS_BEING_THERE = ("log", "exec", "attach", "portforward", "proxy", "ephemeralcontainers")
+
+
+def named(label: str) -> Resource:
+    """The type of our own lists with this label; a KeyError is our own mistake."""
+    return _BY_LABEL[label]
 
 
 def known(plural: str, group: str) -> Resource | None:
-    """The type of our own list with this name, None when it is not ours."""
+    """The type of our own lists with this name, None when it is not ours."""
     return _BY_LABEL.get(f"{plural}.{group}" if group else plural)
+
+
+def is_own(group: str) -> bool:
+    """Whether the API server itself serves this group, and no backend behind it that may do as it likes."""
+    return group in _OWN_GROUPS
 
 
 def check_of(plural: str, group: str, subresource: str = "", *, write: bool = False) -> str:
     """The class of promise that a question about this type belongs to."""
-    if subresource in ("exec", "attach", "portforward", "proxy", "ephemeralcontainers"):
+    if subresource in _AS_GOOD_AS_BEING_THERE:
         return "api/exec"
     if write:
         return "api/escalation"

@@ -12,25 +12,28 @@ from dataclasses import dataclass, field, replace
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
-from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.clients.kube import Connection, Request, request_of
 from sentinel.clients.tokens import Token
 from sentinel.core import rules, token, tripwire
 from sentinel.core.allowed import Exceptions
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.gates import Gate, Light, Lights
-from sentinel.core.question import CLUSTER, Question, in_namespace
-from sentinel.core.reply import ANONYMOUS, Caller, classify
+from sentinel.core.question import CLUSTER, Form, Question, in_namespace
+from sentinel.core.reply import ANONYMOUS, Caller, classify, reviewed
 from sentinel.core.resources import (
     ABSENT_NAMESPACE,
     DECOY,
     DECOY_CLOSED,
+    FURTHER,
     NAMESPACES,
     RESOURCES,
     SECRETS,
+    VIRTUAL,
     Resource,
 )
 from sentinel.core.rules import Grant, Review
 from sentinel.core.tripwire import Wire
+from sentinel.core.wire import JSON, review_of, wire_of
 from sentinel.errors import OwnFault
 from sentinel.kinds import Confirmation, Suspicion
 from sentinel.probes import kube_review
@@ -39,7 +42,8 @@ from sentinel.probes.identity import Identity
 _GREEN = Light(up=True)
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _DISCOVERY_SECONDS = 600.0
-_ROOTS = frozenset(resource.root for resource in RESOURCES)
+_ROOTS = frozenset(resource.root for resource in (*RESOURCES, *FURTHER))
+_VIRTUAL = frozenset(resource.label for resource in VIRTUAL)
 
 
 @dataclass
@@ -86,6 +90,7 @@ class KubeVantage:
         self._callers: dict[str, Caller] = {}
         self._own: dict[str, dict[Gate, Light]] = {}
         self._doors: dict[str, dict[str, Light]] = {}
+        self._reviewing: dict[str, bool] = {}
 
     @property
     def intact(self) -> bool:
@@ -138,10 +143,20 @@ class KubeVantage:
         bearer = self._bearer(question.identity)
         if bearer is None and question.identity not in self._callers:
             return Observation(Answer.UNASKED, self._probe.clock.wall(), detail="no token")
-        body = b"{}" if question.method in ("POST", "PUT", "PATCH") else None
-        reply = await self._connection.ask(Request(question.method, question.path, bearer, body=body))
         caller = self._callers.get(question.identity, Caller("", ""))
+        if question.form is Form.REVIEW:
+            caller = replace(caller, reviews=await self._reviews(question.identity, caller))
+        reply = await self._connection.ask(request_of(wire_of(question), bearer))
         return classify(question, reply, caller)
+
+    async def _reviews(self, identity: str, caller: Caller) -> bool:
+        """Whether reviews know our own canary; asked when the first one of this round needs it."""
+        if identity not in self._reviewing:
+            beacon = in_namespace(identity, "get", SECRETS, self._probe.own_namespace)
+            request = request_of(review_of(beacon), self._bearer(identity))
+            seen = reviewed(beacon, await self._connection.ask(request), caller)
+            self._reviewing[identity] = seen.answer is Answer.SERVED
+        return self._reviewing[identity]
 
     async def confirm(self, question: Question) -> Confirmation:
         """Whoami once more: only when it positively names somebody else is this no breach."""
@@ -334,7 +349,8 @@ class KubeVantage:
 
     def lights(self) -> dict[str, Lights]:
         """Each identity's lights; one without a token borrows what `self` was answered."""
-        types = None if self._probe.types is None else frozenset(self._probe.types)
+        # What no discovery can name is the authorizer's own.
+        types = None if self._probe.types is None else _VIRTUAL.union(self._probe.types)
         owner = next(who.name for who in self._probe.identities if not who.anonymous)
         lights = {}
         for who in self._probe.identities:

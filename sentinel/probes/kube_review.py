@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.clients.kube import Connection, Request, request_of
 from sentinel.core import rules
 from sentinel.core.question import Question
 from sentinel.core.reply import Reply, clean
 from sentinel.core.resources import Resource, check_of
 from sentinel.core.rules import Review
+from sentinel.core.wire import JSON, OWN_REPLY, review_of
 
-_SMALL = 16 * 1024
 _LARGE = 4 * 1024 * 1024
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
@@ -31,7 +31,7 @@ class WhoAmI:
 
 async def whoami(connection: Connection, token: str) -> WhoAmI:
     """A SelfSubjectReview: 201 and a name, or nothing positive."""
-    reply = await _post(connection, f"{_AUTHENTICATION}/selfsubjectreviews", token, {}, _SMALL)
+    reply = await _post(connection, f"{_AUTHENTICATION}/selfsubjectreviews", token, {}, OWN_REPLY)
     info = _dig(reply, "status", "userInfo") if reply.status == 201 else None
     if not isinstance(info, dict) or not isinstance(info.get("username"), str):
         return WhoAmI("", (), reply)
@@ -52,18 +52,7 @@ async def review(connection: Connection, token: str, namespace: str) -> Review |
 
 async def cause(connection: Connection, token: str, question: Question) -> str:
     """The binding that lets us in, in the API server's words; empty when it names none."""
-    resource = question.resource
-    attributes = {
-        "namespace": question.asked_namespace or "",
-        "verb": question.verb,
-        "group": resource.group,
-        "resource": resource.plural,
-        "subresource": question.subresource,
-        "name": question.asked_name,
-    }
-    body = {"spec": {"resourceAttributes": attributes}}
-    path = f"{_AUTHORIZATION}/selfsubjectaccessreviews"
-    reply = await _post(connection, path, token, body, _SMALL)
+    reply = await connection.ask(request_of(review_of(question), token))
     status = _dig(reply, "status") if reply.status == 201 else None
     if not isinstance(status, dict) or status.get("allowed") is not True:
         return ""

@@ -121,7 +121,7 @@ def test_the_class_of_promise_and_the_words_for_people(question, check, text):
     ("plural", "group", "check"),
     [
         ("endpoints", "", "api/metadata"),
-        ("replicasets", "apps", "api/metadata"),
+        ("replicasets", "apps", "api/workloads"),
         ("certificatesigningrequests", "certificates.k8s.io", "api/metadata"),
         ("widgets", "acme.example.com", "api/custom"),
         ("secrets", "acme.example.com", "api/custom"),
