@@ -93,7 +93,7 @@ class Guest:
     protocol: RequestHandler
     tenant: str = ""
     begun: bool = False
-    transport: asyncio.WriteTransport | None = None
+    transport: asyncio.Transport | None = None
     opening: "asyncio.Task[None] | None" = None
 
     def drop(self) -> None:
@@ -178,7 +178,6 @@ class Doorkeeper:
         except (OSError, ssl.SSLError, TimeoutError, OwnFault, asyncio.CancelledError):
             self.forget(guest.protocol)
         else:
-            assert isinstance(transport, asyncio.WriteTransport), "of a socket"
             guest.transport = transport
         finally:
             guest.opening = None

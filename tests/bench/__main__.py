@@ -1,16 +1,17 @@
-"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page."""
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page relay."""
 
 import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import cost, daemon, page, peers, table
+from tests.bench import cost, daemon, page, peers, relay, table
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "cost": cost.measure,
     "daemon": daemon.measure,
     "page": page.measure,
+    "relay": relay.measure,
 }
 
 

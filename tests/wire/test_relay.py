@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
@@ -569,6 +570,34 @@ class TestWhatIsTooMuch:
         assert sum(statuses.values()) == 5000
         # A tenant's own junk is stopped by its own bucket.
         assert statuses[429] > 500
+
+
+def test_all_of_it_works_on_the_loop_that_the_daemon_runs_on(stand, monkeypatch):
+    monkeypatch.setattr(tls_module, "HANDSHAKE_SECONDS", 0.5)
+    monkeypatch.setattr(tls_module, "IDLE_SECONDS", 0.5)
+
+    async def everything():
+        complaints = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with stand.open(), stand.client() as client:
+            (receiver,) = await client.resolve(stand.url)
+            await client.post(receiver, [alert()])
+            async with crowd(stand, 300):
+                await client.post(receiver, [alert()])
+            for _ in range(tls_module.MOST_OF_A_TENANT + 2):
+                async with stand.client() as other:
+                    await other.greet()
+            async with opened(stand) as (reader, writer):
+                await dribble(writer, b"POST / HT")
+                assert await asyncio.wait_for(reader.read(), SOON) == b""
+            assert (await stand.post("nonsense"))[0] == 401
+            assert (await stand.post(stand.token(), b"x" * (MOST_BODY + 1)))[0] == 413
+            gc.collect()
+        return complaints
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(everything()) == []
+    assert len(stand.taken) == 2
 
 
 class TestHints:
