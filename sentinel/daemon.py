@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sentinel.clients.clock import Clock
+from sentinel.clients.kube import noted_by
 from sentinel.core.plan import glance_cost
 from sentinel.core.question import CLUSTER
 from sentinel.core.record import Round
@@ -96,6 +97,8 @@ class Daemon:
             relay = await self._relay(settings, stack)
             pager = (*await self._pager(settings, stack), *self._relayed(settings, relay, stack))
             journal = self._journal(settings, stack)
+            for ledger in journal:
+                stack.enter_context(noted_by(ledger.note))
             self.book.sinks = (*self._lasting, *pager, *journal)
             served = web.serve(
                 settings.web,

@@ -11,9 +11,12 @@ import functools
 import itertools
 import secrets
 import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -24,6 +27,7 @@ from yarl import URL
 from sentinel import __version__
 from sentinel.clients.clock import Clock
 from sentinel.core import wire
+from sentinel.core.ledger import PREFIX
 from sentinel.core.reply import BODY_LIMIT, Fault, Reply, clean
 from sentinel.core.wire import FORBIDDEN, MERGE_PATCH, Wire
 
@@ -67,6 +71,33 @@ def request_of(asked: Wire, token: str | None) -> Request:
         asked.impersonate,
         asked.errors,
     )
+
+
+class Sent(NamedTuple):
+    """One request that left: its number in this process, and the status of the answer, 0 for none.
+
+    `at`: when, wall seconds. Its Audit-Id is `PREFIX`, `PROCESS`, a dash and the number.
+    """
+
+    number: int
+    request: Request
+    status: int
+    at: float
+
+
+PROCESS = secrets.token_hex(6)
+"""Of all Audit-Ids of this process."""
+_NOTE: ContextVar[Callable[[Sent], None] | None] = ContextVar("note", default=None)
+
+
+@contextmanager
+def noted_by(note: Callable[[Sent], None]) -> Iterator[None]:
+    """Every request of every connection in this task, and in the tasks it starts, is told; must not block."""
+    mark = _NOTE.set(note)
+    try:
+        yield
+    finally:
+        _NOTE.reset(mark)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -140,8 +171,20 @@ class Connection:
 
     async def ask(self, request: Request) -> Reply:
         """Send one request; whatever comes back, or does not, is a Reply and never an error."""
-        nonce = f"sentinel-{_PROCESS}-{next(_COUNTER)}"
+        number = next(_COUNTER)
         start, at = self._clock.monotonic(), self._clock.wall()
+        status = 0
+        try:
+            reply = await self._asked(request, f"{PREFIX}{PROCESS}-{number}", at, start)
+            status = reply.status
+            return reply
+        finally:
+            # Also when the round ends in the middle of it: the API server has it in its audit log.
+            note = _NOTE.get()
+            if note is not None:
+                note(Sent(number, request, status, at))
+
+    async def _asked(self, request: Request, nonce: str, at: float, start: float) -> Reply:
         try:
             return await self._send(request, nonce, at, start)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -233,5 +276,4 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (aiohttp.ClientResponseError, Fault.PROTOCOL),
 )
 _CONTENT_TYPES = {"PATCH": MERGE_PATCH}
-_PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)

@@ -1,4 +1,7 @@
-"""The journal: what changed and what each round found, as lines of JSON for an auditor.
+"""The journal: what changed, what each round found and every request sent, as lines of JSON for an auditor.
+
+The requests are the ledger (`core/ledger.py`): with it `sentinel explain` tells them in the API
+server's audit log from others in our name.
 
 One file a day. Writing is done in a thread, so that a slow disk stalls nobody; a full one is
 counted, logged once, and never anybody else's trouble.
@@ -6,6 +9,7 @@ counted, logged once, and never anybody else's trouble.
 
 import asyncio
 import calendar
+import itertools
 import json
 import os
 import time
@@ -17,6 +21,9 @@ from typing import Any
 import structlog
 
 from sentinel import __version__
+from sentinel.clients.kube import PROCESS, Request, Sent
+from sentinel.core import ledger, token
+from sentinel.core.ledger import Asked, Form
 from sentinel.core.page import rfc3339
 from sentinel.core.record import Record, Round
 from sentinel.core.reply import clean
@@ -26,7 +33,16 @@ MOST_WAITING = 2000
 """Lines; a round is one, so this is a disk that stood still for hours."""
 MOST_BYTES = 64 * 1024 * 1024
 """Of one day; rounds alone are 3 MB at the default period. More is lost, counted and logged."""
+MOST_LEDGER_BYTES = 48 * 1024 * 1024
+"""Of these for requests; beyond it they are lost and counted, and what changes still has its place."""
+MOST_FORMS = 20_000
+"""Different requests remembered by number; a Role may name thousands of things, each asked for once."""
+MOST_TOKENS = 100
+MOST_SENT = 1000
+"""Requests in one line."""
 DAY = 86400.0
+_FORMS = itertools.count(1)
+"""Over all journals of the process: after a reload a number still means what it meant."""
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +59,13 @@ class Journal:
         self._filled = asyncio.Event()
         self._writing = asyncio.Lock()
         self._trouble = False
+        self._requests = _Requests()
+
+    def note(self, sent: Sent) -> None:
+        """Note a request; written with the round that it belongs to."""
+        self._requests.take(sent)
+        if len(self._requests.sent) >= MOST_SENT:
+            self._tell_requests(sent.at)
 
     def put(self, record: Record) -> None:
         """Note what changed; what did not is in the rounds' sums."""
@@ -50,7 +73,8 @@ class Journal:
             self._take(record.change.at, record_row(record))
 
     def end_round(self, report: Round) -> None:
-        """Note what is believed."""
+        """Note what is believed, and what was sent to know it."""
+        self._tell_requests(report.ended)
         self._take(report.ended, round_row(report))
 
     async def run(self) -> None:
@@ -61,11 +85,20 @@ class Journal:
 
     async def flush(self, within: float) -> None:
         """Write what is left, for at most so many seconds."""
+        if self._requests.sent:
+            self._tell_requests(self._requests.last)
         try:
             async with asyncio.timeout(within):
                 await self._write()
         except TimeoutError:
             _log.error("journal left behind", path=str(self._path), lines=len(self._lines))
+
+    def _tell_requests(self, at: float) -> None:
+        row, lost = self._requests.row(at)
+        if lost:
+            self._lost(lost)
+        if row is not None:
+            self._take(at, row)
 
     def _take(self, at: float, row: dict[str, Any]) -> None:
         if len(self._lines) >= MOST_WAITING:
@@ -89,6 +122,65 @@ class Journal:
         if trouble and not self._trouble:
             _log.error("journal not written", path=str(self._path), lines=lost, detail=trouble)
         self._trouble = bool(trouble)
+
+
+class _Requests:
+    """What was sent and is not written yet, and which requests a reader of today's file knows by number."""
+
+    def __init__(self) -> None:
+        self.sent: list[Asked] = []
+        self.last = 0.0
+        self._since = 0.0
+        self._numbers: dict[Form, int] = {}
+        self._new: dict[int, Form] = {}
+        self._users: dict[str, str] = {}
+        self._day = ""
+        self._bytes = 0
+
+    def take(self, sent: Sent) -> None:
+        form = self._form(sent.request)
+        number = self._numbers.get(form)
+        if number is None:
+            if len(self._numbers) >= MOST_FORMS:
+                self._numbers.clear()
+            number = self._numbers[form] = next(_FORMS)
+            self._new[number] = form
+        if not self.sent:
+            self._since = sent.at
+        self.last = max(self.last, sent.at)
+        self.sent.append(Asked(sent.number, number, sent.status))
+
+    def row(self, at: float) -> tuple[dict[str, Any] | None, int]:
+        """The line for what was sent, or how many lines the day has no room for."""
+        if not self.sent:
+            return None, 0
+        if _day(at) != self._day:
+            # Each day's file is to be read by itself.
+            self._day, self._bytes = _day(at), 0
+            self._new = {number: form for form, number in self._numbers.items()} | self._new
+        row = ledger.row(PROCESS, self._since, self._new, self.sent)
+        size = len(row["asked"]) + sum(len(form.path) + len(form.user) + 32 for form in self._new.values())
+        self.sent.clear()
+        if self._bytes + size > MOST_LEDGER_BYTES:
+            self._new = {number: form for form, number in self._numbers.items() if number in self._new}
+            return None, 1
+        self._bytes += size
+        self._new = {}
+        return row, 0
+
+    def _form(self, request: Request) -> Form:
+        return Form(self._user(request.token), request.impersonate, request.method, request.path)
+
+    def _user(self, bearer: str | None) -> str:
+        """Whose token it is by its own word; only names are kept."""
+        if bearer is None:
+            return ""
+        if bearer not in self._users:
+            if len(self._users) >= MOST_TOKENS:
+                self._users.clear()
+            claims = token.claims_of(bearer)
+            self._users[bearer] = claims.subject if claims is not None and claims.subject else "*"
+        return self._users[bearer]
 
 
 def append(path: Path, lines: Iterable[tuple[float, str]], keep: float) -> tuple[int, str]:
