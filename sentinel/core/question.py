@@ -88,11 +88,11 @@ class Question:
     @property
     def form(self) -> Form:
         """How it is asked without touching anything."""
-        if self.verb in READS and not self.subresource:
+        if self.verb in READS and not self.subresource and not self._is_selective:
             return Form.REQUEST
         if self.impersonated:
             return Form.IMPERSONATE
-        if self.verb not in METHODS or not self._is_harmless:
+        if self.verb not in METHODS or self._is_selective or not self._is_harmless:
             return Form.REVIEW
         return Form.LONG if self.subresource in LONG_RUNNING else Form.REQUEST
 
@@ -108,6 +108,11 @@ class Question:
         if self.subresource in CONNECTED or not is_own(self.resource.group) or self.verb == "delete":
             return False
         return self.verb != "deletecollection" or self.resource == SECRETS
+
+    @property
+    def _is_selective(self) -> bool:
+        """Whether it is about one object of a collection, which only a selector could ask for."""
+        return bool(self.name) and self.verb in COLLECTIVE
 
     @property
     def is_absent(self) -> bool:
@@ -174,9 +179,7 @@ class Question:
     @property
     def asked_name(self) -> str:
         """The name that the authorizer repeats; what is to be created has none yet, but its parent has."""
-        if self.verb in COLLECTIVE or (self.verb == "create" and not self.subresource):
-            return ""
-        return self.name
+        return "" if self.verb == "create" and not self.subresource else self.name
 
     def reproduce(self, user: str, groups: tuple[str, ...] = ()) -> str:
         """The command with which a person sees the same decision.

@@ -57,6 +57,8 @@ api/metadata    validatingwebhookconfigurations.admissionregistration.k8s.io
 """
 _VIRTUAL = """
 api/escalation  users groups uids signers.certificates.k8s.io
+api/escalation  users.authentication.k8s.io groups.authentication.k8s.io uids.authentication.k8s.io
+api/escalation  nodes.authentication.k8s.io userextras.authentication.k8s.io
 """
 
 
@@ -77,7 +79,10 @@ SECRETS = RESOURCES[0]
 CONFIGMAPS = RESOURCES[1]
 FURTHER = (*_parse(_FURTHER), *_parse(_CLUSTER_WIDE, namespaced=False))
 """What is not read by plan, and may be written, proxied to or bound."""
-VIRTUAL = _parse(_VIRTUAL, namespaced=False)
+VIRTUAL = (
+    *_parse(_VIRTUAL, namespaced=False),
+    *_parse("api/escalation serviceaccounts.authentication.k8s.io"),
+)
 """What only the authorizer knows: such a type is served nowhere, and in no discovery."""
 
 CHECKS = (

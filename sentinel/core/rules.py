@@ -8,39 +8,71 @@ breaches at most, never denials.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from sentinel.core.question import (
     CLUSTER,
+    COLLECTIVE,
     METHODS,
     READS,
+    Form,
     Question,
     at_cluster_scope,
     in_namespace,
+    of_namespace,
 )
 from sentinel.core.resources import (
-    ABSENT_NAME,
     ABSENT_NAMESPACE,
     DECOY,
     DECOY_CLOSED,
+    FURTHER,
     NAMESPACES,
     RESOURCES,
     SECRETS,
+    VIRTUAL,
     Resource,
     known,
 )
 
 MOST_GRANTS = 20_000
 """Grants in one review that are looked at; the stock role `admin` has about 500."""
-MOST_QUESTIONS = 150
+MOST_QUESTIONS = 250
 """Questions that one target's suspicions may become: all verbs of all our types."""
 
-_LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
-_VERBS = tuple(METHODS)
-# The API server checks neither in a Role, and a tenant may write one; both become part of a path.
+_VERBS = tuple(verb for verb in METHODS if verb != "deletecollection")
+_FURTHER_VERBS = {
+    "secrets": ("deletecollection",),
+    "serviceaccounts": ("impersonate",),
+    "roles.rbac.authorization.k8s.io": ("escalate", "bind"),
+    "clusterroles.rbac.authorization.k8s.io": ("escalate", "bind"),
+    "signers.certificates.k8s.io": ("approve", "sign"),
+}
+"""What `*` means besides the requests, where it gives something away."""
+_BELOW = {
+    "pods": ("exec", "attach", "portforward", "proxy", "log", "ephemeralcontainers"),
+    "services": ("proxy",),
+    "nodes": ("proxy",),
+    "serviceaccounts": ("token",),
+    "certificatesigningrequests.certificates.k8s.io": ("approval",),
+}
+"""The subresources that `*` stands for: those that are as good as reading, or better."""
+_VERBS_BELOW = {
+    "log": ("get",),
+    "exec": ("create", "get"),
+    "attach": ("create", "get"),
+    "portforward": ("create", "get"),
+    "proxy": ("get", "create"),
+    "ephemeralcontainers": ("patch", "update"),
+    "token": ("create",),
+    "eviction": ("create",),
+    "binding": ("create",),
+}
+_VERBS_OF_A_PART = ("patch", "update", "get")
+# The API server checks none of them in a Role, and a tenant may write one; they become part of a path.
 _NAME = re.compile(r"(?!\.{1,2}\Z)[^\x00-\x20\x7f/%]{1,253}")
 _SUBRESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_VERB = re.compile(r"[a-z][a-z:-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -153,7 +185,7 @@ def suspects(grants: Iterable[Grant], identity: str, target: str, served: Iterab
 
 
 def wide_suspects(grants: Iterable[Grant], identity: str, served: Iterable[Resource]) -> Suspects:
-    """One question with target `*` for each cluster-wide rule: its gravest verb.
+    """One question with target `*` for each cluster-wide rule: its gravest verb, of its gravest type.
 
     Grants that differ in the verb alone come from one rule; the gravest stands for it. The order is
     ours: the API server's varies, and a list that looks new would be asked anew in every round.
@@ -175,7 +207,8 @@ def covers(grants: frozenset[Grant], question: Question) -> bool:
     """Whether one of these rules grants what is asked."""
     group, plural = question.resource.group, question.resource.plural
     kind = f"{plural}/{question.subresource}" if question.subresource else plural
-    options = product((question.verb, "*"), (group, "*"), (kind, "*"), ("", question.name))
+    kinds = (kind, "*", f"*/{question.subresource}")
+    options = product((question.verb, "*"), (group, "*"), kinds, ("", question.name))
     return any(Grant(*option) in grants for option in options)
 
 
@@ -192,77 +225,108 @@ def _rule(grant: Grant) -> tuple[str, str, str]:
     return grant.group, grant.resource, grant.name
 
 
-_GRAVEST = ("list", "get", "watch", "*", "create", "update", "patch", "delete")
+_GRAVEST = ("impersonate", "escalate", "bind", "list", "get", "watch", "*", "create", "patch", "update")
 
 
-def _rank(question: Question) -> int:
-    return _GRAVEST.index(question.verb)
+def _rank(question: Question) -> tuple[int, str]:
+    return _gravity_of(question.verb), question.verb
 
 
 def _gravity(grant: Grant) -> tuple[int, Grant]:
-    verb = grant.verb
-    return _GRAVEST.index(verb) if verb in _GRAVEST else len(_GRAVEST), grant
+    return _gravity_of(grant.verb), grant
+
+
+def _gravity_of(verb: str) -> int:
+    return _GRAVEST.index(verb) if verb in _GRAVEST else len(_GRAVEST)
 
 
 def _wide(grant: Grant, identity: str, types: tuple[Resource, ...]) -> Iterator[Question]:
-    if grant.name:
-        yield from _wide_named(grant, identity, types)
-        return
-    verb = "list" if grant.verb == "*" else grant.verb
-    if verb not in METHODS:
-        return
-    for resource in _types(grant, types):
-        yield at_cluster_scope(identity, verb, resource)
-
-
-def _wide_named(grant: Grant, identity: str, types: tuple[Resource, ...]) -> Iterator[Question]:
-    if grant.verb not in ("get", "*") or _NAME.fullmatch(grant.name) is None:
-        return
-    for resource in _types(grant, types):
-        # A Namespace is asked for in itself, where our own door may be what lets us in.
-        if resource != NAMESPACES:
+    for verb, resource, subresource in _asked(grant, (*types, *VIRTUAL), wide=True):
+        question = at_cluster_scope(identity, verb, resource, subresource)
+        if grant.name:
+            # A Namespace is asked for in itself, where our own door may be what lets us in.
+            if resource == NAMESPACES and verb == "get":
+                continue
             where = ABSENT_NAMESPACE if resource.namespaced else None
-            yield Question(identity, "get", resource, where, CLUSTER, grant.name)
+            question = Question(identity, verb, resource, where, CLUSTER, grant.name, subresource)
+        if _is_fit(question, grant):
+            yield question
 
 
 def _questions(grant: Grant, identity: str, target: str, types: tuple[Resource, ...]) -> Iterator[Question]:
-    plural, slash, subresource = grant.resource.partition("/")
-    if subresource in _LONG_RUNNING or subresource == "token":
+    for verb, resource, subresource in _asked(grant, types, wide=False):
+        question = _question(identity, verb, resource, target, grant.name, subresource)
+        if question is not None and _is_fit(question, grant):
+            yield question
+
+
+def _question(
+    identity: str, verb: str, resource: Resource, target: str, name: str, subresource: str
+) -> Question | None:
+    if resource == NAMESPACES and (name or verb not in (*READS, "create")):
+        # A Namespace is authorised in itself: another one's name means nothing here, and to read this
+        # one our own door may be what lets us in.
+        itself = name in ("", target) and verb != "get"
+        return replace(of_namespace(identity, verb, target), subresource=subresource) if itself else None
+    planned = in_namespace(identity, verb, resource, target, subresource)
+    return replace(planned, target=target, name=name or planned.name)
+
+
+def _is_fit(question: Question, grant: Grant) -> bool:
+    """Whether this can be asked, and is what was granted."""
+    in_a_path = question.form in (Form.REQUEST, Form.LONG)
+    if not grant.name.isprintable() or (in_a_path and grant.name and not _NAME.fullmatch(grant.name)):
+        return False
+    if question.subresource:
+        # Below an object there is no collection.
+        return question.verb not in COLLECTIVE
+    # What is to be created has no name yet: such a grant lets nobody in.
+    return not grant.name or question.verb != "create"
+
+
+def _asked(grant: Grant, types: tuple[Resource, ...], *, wide: bool) -> Iterator[tuple[str, Resource, str]]:
+    """What one grant lets be asked: verb, type, subresource; the gravest type first."""
+    plural, slash, below = grant.resource.partition("/")
+    if len(grant.name) > _LONGEST_NAME or (slash and not _SUBRESOURCE.fullmatch(below)):
         return
-    if (grant.name and not _NAME.fullmatch(grant.name)) or (slash and not _SUBRESOURCE.fullmatch(subresource)):
-        return
-    bare = Grant(grant.verb, grant.group, plural, grant.name)
-    for verb, resource in product(_verbs(grant), _types(bare, types)):
-        # Only a get names its object; a named list or write would be another question.
-        if (grant.name and verb != "get") or (subresource and verb in ("create", "list", "watch")):
+    for resource in _types(Grant(grant.verb, grant.group, plural, grant.name), types, wide=wide):
+        if plural == "*" and below in _VERBS_BELOW and below not in _BELOW.get(resource.label, ()):
             continue
-        # A Namespace is authorised in itself: by name our own door there may be what lets us in, and
-        # a write to an absent one would be another question.
-        if resource == NAMESPACES and (grant.name or verb not in (*READS, "create")):
-            continue
-        yield _question(identity, verb, resource, target, grant.name, subresource)
+        for subresource in (below,) if plural != "*" or slash else ("", *_BELOW.get(resource.label, ())):
+            for verb in _verbs(grant, resource, subresource):
+                yield verb, resource, subresource
 
 
-def _question(identity: str, verb: str, resource: Resource, target: str, name: str, subresource: str) -> Question:
-    planned = in_namespace(identity, verb, resource, target).name
-    named = name or (ABSENT_NAME if subresource else planned)
-    where = target if resource.namespaced else None
-    return Question(identity, verb, resource, where, target, named, subresource)
-
-
-def _verbs(grant: Grant) -> tuple[str, ...]:
+def _verbs(grant: Grant, resource: Resource, subresource: str) -> tuple[str, ...]:
+    every = _every_verb(resource, subresource)
     if grant.verb == "*":
-        return _VERBS
-    return (grant.verb,) if grant.verb in METHODS else ()
+        return every
+    # `create *` is `create pods/exec`, and would be `create pods/log` if there were one.
+    meant = grant.verb in every if grant.resource.startswith("*") else _VERB.fullmatch(grant.verb)
+    return (grant.verb,) if meant else ()
 
 
-def _types(grant: Grant, types: tuple[Resource, ...]) -> tuple[Resource, ...]:
-    """The types a grant is about: by name from all that is served, `*` over our own list."""
+def _every_verb(resource: Resource, subresource: str) -> tuple[str, ...]:
+    if subresource:
+        return _VERBS_BELOW.get(subresource, _VERBS_OF_A_PART)
+    further = _FURTHER_VERBS.get(resource.label, ())
+    if resource in VIRTUAL:
+        return further or ("impersonate",)
+    return tuple(sorted((*_VERBS, *further), key=_gravity_of))
+
+
+def _types(grant: Grant, types: tuple[Resource, ...], *, wide: bool) -> tuple[Resource, ...]:
+    """The types a grant is about: by name from all that is served, `*` over our own lists."""
     if grant.resource == "*":
-        return tuple(row for row in RESOURCES if grant.group in ("*", row.group))
+        rows = (*RESOURCES, *FURTHER, *VIRTUAL) if wide else (*RESOURCES, *_IN_NAMESPACES)
+        return tuple(row for row in rows if grant.group in ("*", row.group))
     if grant.group == "*":
         return tuple(row for row in types if row.plural == grant.resource)
     ours = known(grant.resource, grant.group)
     if ours is not None:
         return (ours,)
     return tuple(row for row in types if (row.plural, row.group) == (grant.resource, grant.group))
+
+
+_LONGEST_NAME = 253
+_IN_NAMESPACES = tuple(row for row in FURTHER if row.namespaced)

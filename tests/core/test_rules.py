@@ -9,8 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.core.question import CLUSTER, METHODS, Question, at_cluster_scope, in_namespace
-from sentinel.core.resources import ABSENT_NAME, CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, Resource
+from sentinel.core.question import (
+    CLUSTER,
+    METHODS,
+    REVIEW_PATH,
+    WHOAMI_PATH,
+    Form,
+    Question,
+    at_cluster_scope,
+    in_namespace,
+)
+from sentinel.core.resources import (
+    ABSENT_NAME,
+    ABSENT_NAMESPACE,
+    CONFIGMAPS,
+    FURTHER,
+    RESOURCES,
+    SECRETS,
+    VIRTUAL,
+    Resource,
+)
 from sentinel.core.rules import (
     BASELINE,
     MOST_GRANTS,
@@ -26,8 +44,11 @@ from sentinel.core.rules import (
     wide,
     wide_suspects,
 )
+from sentinel.core.wire import wire_of
 
 HOME = "sentinel-system"
+RBAC = "rbac.authorization.k8s.io"
+CERTIFICATES = "certificates.k8s.io"
 PODS = next(resource for resource in RESOURCES if resource.plural == "pods")
 WIDGETS = Resource("widgets", "acme.example.com", "v2", "api/custom")
 OTHER_WIDGETS = Resource("widgets", "other.example.com", "v1", "api/custom")
@@ -189,8 +210,8 @@ class TestQuestions:
 
         order = [(q.resource.plural, q.verb) for q in asked(*grants).questions]
 
-        assert [kind for kind, _ in order] == ["secrets"] * 7 + ["pods"] * 7
-        assert [verb for _, verb in order[:7]] == ["list", "get", "watch", "create", "update", "patch", "delete"]
+        assert [kind for kind, _ in order] == ["secrets"] * 8 + ["pods"] * 8
+        assert [verb for _, verb in order[:3]] == ["list", "get", "watch"]
 
     @pytest.mark.parametrize("verb", ["create", "update", "patch", "delete"])
     @pytest.mark.parametrize("resource", [SECRETS, CONFIGMAPS, PODS])
@@ -203,13 +224,62 @@ class TestQuestions:
     def test_every_verb_is_all_that_can_be_asked(self):
         assert {q.verb for q in asked(Grant("*", "", "secrets")).questions} == set(METHODS)
 
-    def test_every_type_is_our_list_in_the_rules_group(self):
-        core = {r for r in RESOURCES if r.group == ""}
+    @pytest.mark.parametrize(
+        ("group", "resource", "verbs"),
+        [
+            ("", "serviceaccounts", {"impersonate"}),
+            (RBAC, "roles", {"escalate", "bind"}),
+            (RBAC, "clusterroles", {"escalate", "bind"}),
+            ("", "pods", set()),
+        ],
+    )
+    def test_every_verb_is_more_than_the_requests_where_that_gives_something_away(self, group, resource, verbs):
+        requests = set(METHODS) - {"deletecollection"}
 
-        assert {q.resource for q in asked(Grant("list", "", "*")).questions} == core
-        assert {q.resource for q in asked(Grant("list", "*", "*")).questions} == set(RESOURCES)
+        assert {q.verb for q in asked(Grant("*", group, resource)).questions} == requests | verbs
+
+    @pytest.mark.parametrize(
+        ("below", "verbs"),
+        [
+            ("exec", {"get", "create"}),
+            ("proxy", {"get", "create"}),
+            ("log", {"get"}),
+            ("ephemeralcontainers", {"patch", "update"}),
+            ("status", {"patch", "update", "get"}),
+        ],
+    )
+    def test_every_verb_of_a_subresource_is_those_it_has(self, below, verbs):
+        assert {q.verb for q in asked(Grant("*", "", f"pods/{below}")).questions} == verbs
+        assert asked(Grant("*", "", f"pods/{below}")).review_only == ()
+
+    def test_every_type_means_its_subresources_too(self):
+        found = {q.text.rpartition("/")[0] for q in asked(Grant("create", "", "*")).questions if q.subresource}
+
+        assert found == {
+            "create pods/exec",
+            "create pods/attach",
+            "create pods/portforward",
+            "create pods/proxy",
+            "create services/proxy",
+            "create serviceaccounts/token",
+        }
+
+    def test_a_subresource_of_every_type_is_asked_where_there_is_one(self):
+        found = asked(Grant("create", "", "*/proxy"), Grant("get", "", "*/log"))
+
+        assert {q.text for q in found.questions} == {
+            "create pods/proxy/sentinel-absent",
+            "create services/proxy/sentinel-absent",
+            "get pods/log/sentinel-absent",
+        }
+
+    def test_every_type_is_our_list_in_the_rules_group(self):
+        ours = {*RESOURCES, *(r for r in FURTHER if r.namespaced)}
+
+        assert {q.resource for q in asked(Grant("list", "", "*")).questions} == {r for r in ours if r.group == ""}
+        assert {q.resource for q in asked(Grant("list", "*", "*")).questions} == ours
         assert {q.resource for q in asked(Grant("list", "apps", "*")).questions} == {
-            r for r in RESOURCES if r.group == "apps"
+            r for r in ours if r.group == "apps"
         }
 
     def test_every_group_is_every_served_type_of_that_name(self):
@@ -218,8 +288,7 @@ class TestQuestions:
     def test_everything_fits_under_the_cap(self):
         found = asked(Grant("*", "*", "*"))
 
-        assert len(found.questions) == len(METHODS) * len(RESOURCES) - 3  # writes of the namespace itself: review-only
-        assert len(found.questions) <= MOST_QUESTIONS
+        assert 7 * len(RESOURCES) < len(found.questions) < MOST_QUESTIONS
 
     def test_a_custom_type_is_asked_in_its_served_version(self):
         (question,) = asked(Grant("list", "acme.example.com", "widgets")).questions
@@ -264,21 +333,86 @@ class TestQuestions:
 
 
 REVIEW_ONLY = {
-    "a-named-write": Grant("update", "", "secrets", "db"),
-    "a-named-list": Grant("list", "", "secrets", "db"),
-    "escalate": Grant("escalate", "rbac.authorization.k8s.io", "roles"),
-    "bind": Grant("bind", "rbac.authorization.k8s.io", "clusterroles"),
-    "impersonate": Grant("impersonate", "", "serviceaccounts"),
-    "deletecollection": Grant("deletecollection", "", "secrets"),
-    "an-unknown-verb": Grant("use", "policy", "podsecuritypolicies"),
+    "what-is-to-be-created-has-no-name": Grant("create", "", "secrets", "db"),
+    "below-an-object-there-is-no-collection": Grant("list", "", "pods/log"),
     "a-type-that-is-not-served": Grant("list", "gone.example.com", "ghosts"),
-    "a-working-token-even-as-a-dry-run": Grant("create", "", "serviceaccounts/token"),
-    "exec": Grant("create", "", "pods/exec"),
-    "a-proxy-whose-backend-may-forge-anything": Grant("get", "", "services/proxy"),
-    "deleting-the-namespace-itself-which-no-absent-name-stands-for": Grant("delete", "", "namespaces"),
     "the-door-of-another-target-where-it-opens-nothing": Grant("get", "", "namespaces", "team-c"),
-    "changing-the-namespace-itself": Grant("patch", "", "namespaces"),
+    "our-own-door": Grant("get", "", "namespaces", "team-b"),
+    "another-namespace-in-this-one": Grant("patch", "", "namespaces", "team-c"),
+    "a-verb-of-another-form": Grant("List It", "", "secrets"),
+    "a-verb-that-no-type-of-ours-has": Grant("use", "", "*"),
+    "every-subresource-which-rbac-does-not-know": Grant("create", "", "pods/*"),
 }
+
+# grant | the question | its form
+ASKED = {
+    "a-named-write": (Grant("update", "", "secrets", "db"), "update secrets/db", Form.REQUEST),
+    "a-named-patch": (Grant("patch", "", "secrets", "db"), "patch secrets/db", Form.REQUEST),
+    "a-named-delete": (Grant("delete", "", "secrets", "db"), "delete secrets/db", Form.REVIEW),
+    "a-named-list": (Grant("list", "", "secrets", "db"), "list secrets/db", Form.REVIEW),
+    "escalate": (Grant("escalate", RBAC, "roles"), f"escalate roles.{RBAC}", Form.REVIEW),
+    "bind": (Grant("bind", RBAC, "clusterroles"), f"bind clusterroles.{RBAC}", Form.REVIEW),
+    "bind-one-by-name": (Grant("bind", RBAC, "clusterroles", "admin"), f"bind clusterroles.{RBAC}/admin", Form.REVIEW),
+    "impersonate": (
+        Grant("impersonate", "", "serviceaccounts"),
+        "impersonate serviceaccounts/sentinel-absent",
+        Form.IMPERSONATE,
+    ),
+    "impersonate-one": (
+        Grant("impersonate", "", "serviceaccounts", "deployer"),
+        "impersonate serviceaccounts/deployer",
+        Form.IMPERSONATE,
+    ),
+    "a-constrained-impersonation": (
+        Grant("impersonate:serviceaccount", "authentication.k8s.io", "serviceaccounts"),
+        "impersonate:serviceaccount serviceaccounts.authentication.k8s.io",
+        Form.REVIEW,
+    ),
+    "deletecollection": (Grant("deletecollection", "", "secrets"), "deletecollection secrets", Form.REQUEST),
+    "deletecollection-of-what-gives-nothing-back": (
+        Grant("deletecollection", "", "pods"),
+        "deletecollection pods",
+        Form.REVIEW,
+    ),
+    "deletecollection-of-a-backends-own": (
+        Grant("deletecollection", "acme.example.com", "widgets"),
+        "deletecollection widgets.acme.example.com",
+        Form.REVIEW,
+    ),
+    "a-named-write-of-a-backends-own": (
+        Grant("update", "acme.example.com", "widgets", "w"),
+        "update widgets.acme.example.com/w",
+        Form.REVIEW,
+    ),
+    "a-verb-that-is-no-request": (Grant("use", "", "pods"), "use pods", Form.REVIEW),
+    "a-token": (
+        Grant("create", "", "serviceaccounts/token"),
+        "create serviceaccounts/token/sentinel-absent",
+        Form.REQUEST,
+    ),
+    "a-token-of-one": (
+        Grant("create", "", "serviceaccounts/token", "db"),
+        "create serviceaccounts/token/db",
+        Form.REQUEST,
+    ),
+    "exec": (Grant("create", "", "pods/exec"), "create pods/exec/sentinel-absent", Form.LONG),
+    "exec-by-name": (Grant("create", "", "pods/exec", "db"), "create pods/exec/db", Form.REVIEW),
+    "log": (Grant("get", "", "pods/log"), "get pods/log/sentinel-absent", Form.LONG),
+    "log-by-name": (Grant("get", "", "pods/log", "db"), "get pods/log/db", Form.LONG),
+    "a-proxy": (Grant("get", "", "services/proxy"), "get services/proxy/sentinel-absent", Form.LONG),
+    "a-proxy-to-a-live-backend": (Grant("get", "", "services/proxy", "db:80"), "get services/proxy/db:80", Form.REVIEW),
+    "deleting-the-namespace": (Grant("delete", "", "namespaces"), "delete namespaces/team-b", Form.REVIEW),
+    "changing-the-namespace": (Grant("patch", "", "namespaces"), "patch namespaces/team-b", Form.REQUEST),
+    "changing-it-by-name": (Grant("patch", "", "namespaces", "team-b"), "patch namespaces/team-b", Form.REQUEST),
+}
+
+
+@pytest.mark.parametrize(("grant", "text", "form"), ASKED.values(), ids=ASKED.keys())
+def test_a_grant_is_asked_in_a_form_that_touches_nothing(grant, text, form):
+    found = asked(grant)
+
+    assert [(q.text, q.form) for q in found.questions] == [(text, form)]
+    assert found.review_only == ()
 
 
 @pytest.mark.parametrize("grant", REVIEW_ONLY.values(), ids=REVIEW_ONLY.keys())
@@ -349,11 +483,10 @@ class TestWide:
     @pytest.mark.parametrize(
         "grant",
         [
-            pytest.param(Grant("bind", "", "roles"), id="a-verb-that-is-no-request"),
-            pytest.param(Grant("update", "", "secrets", "db"), id="a-named-write"),
+            pytest.param(Grant("bind", "", "roles"), id="a-type-that-is-not-served"),
+            pytest.param(Grant("create", "", "secrets", "db"), id="a-named-create"),
             pytest.param(Grant("get", "", "secrets", ".."), id="a-name-that-no-object-has"),
             pytest.param(Grant("get", "", "namespaces", "team-b"), id="a-namespace-where-our-own-door-may-let-us-in"),
-            pytest.param(Grant("get", "", "pods/log"), id="a-subresource"),
         ],
     )
     def test_what_can_only_be_reviewed_is_shown_as_such(self, grant):
@@ -361,6 +494,40 @@ class TestWide:
 
         assert found.questions == ()
         assert found.review_only == (grant,)
+
+    @pytest.mark.parametrize(
+        ("grant", "text", "namespace", "form"),
+        [
+            (Grant("create", "", "pods/exec"), "create pods/exec/sentinel-absent", ABSENT_NAMESPACE, Form.LONG),
+            (Grant("*", "", "pods/exec"), "create pods/exec/sentinel-absent", ABSENT_NAMESPACE, Form.LONG),
+            (Grant("create", "", "pods/exec", "db"), "create pods/exec/db", ABSENT_NAMESPACE, Form.LONG),
+            (Grant("get", "", "nodes/proxy"), "get nodes/proxy/sentinel-absent", None, Form.LONG),
+            (Grant("get", "", "nodes/proxy", "n1"), "get nodes/proxy/n1", None, Form.REVIEW),
+            (Grant("update", "", "secrets", "db"), "update secrets/db", ABSENT_NAMESPACE, Form.REQUEST),
+            (Grant("update", RBAC, "clusterroles", "x"), f"update clusterroles.{RBAC}/x", None, Form.REQUEST),
+            (Grant("delete", RBAC, "clusterroles", "x"), f"delete clusterroles.{RBAC}/x", None, Form.REVIEW),
+            (Grant("deletecollection", "", "secrets"), "deletecollection secrets", ABSENT_NAMESPACE, Form.REQUEST),
+            (Grant("deletecollection", "", "nodes"), "deletecollection nodes", None, Form.REVIEW),
+            (Grant("impersonate", "", "users"), "impersonate users/sentinel-absent", None, Form.IMPERSONATE),
+            (Grant("impersonate", "", "users", "jane@x"), "impersonate users/jane@x", None, Form.IMPERSONATE),
+            (Grant("impersonate", "", "users", "a/b"), "impersonate users/a/b", None, Form.IMPERSONATE),
+            (Grant("impersonate", "", "groups", "g"), "impersonate groups/g", None, Form.REVIEW),
+            (Grant("impersonate", "", "*"), "impersonate serviceaccounts/sentinel-absent", None, Form.IMPERSONATE),
+            (Grant("*", "", "users"), "impersonate users/sentinel-absent", None, Form.IMPERSONATE),
+            (Grant("escalate", RBAC, "clusterroles"), f"escalate clusterroles.{RBAC}", None, Form.REVIEW),
+            (Grant("bind", RBAC, "roles"), f"bind roles.{RBAC}", ABSENT_NAMESPACE, Form.REVIEW),
+            (Grant("approve", CERTIFICATES, "signers"), f"approve signers.{CERTIFICATES}", None, Form.REVIEW),
+            (Grant("patch", "", "namespaces"), "patch namespaces/sentinel-absent", None, Form.REQUEST),
+            (Grant("patch", "", "namespaces", "team-b"), "patch namespaces/team-b", None, Form.REQUEST),
+            (Grant("delete", "", "namespaces", "team-b"), "delete namespaces/team-b", None, Form.REVIEW),
+        ],
+        ids=lambda value: value.text if isinstance(value, Grant) else None,
+    )
+    def test_what_is_as_good_as_reading_is_asked_for_the_whole_cluster(self, grant, text, namespace, form):
+        (question,) = wide_suspects([grant], "self", SERVED).questions
+
+        assert (question.text, question.target, question.form) == (text, CLUSTER, form)
+        assert question.namespace == namespace or "serviceaccounts" in text
 
     def test_names_without_end_are_cut(self):
         many = [Grant("get", "", "secrets", f"s{number}") for number in range(1000)]
@@ -389,6 +556,9 @@ COVERED = [
     (Grant("get", "", "pods"), "get", PODS, "log", False),
     (Grant("get", "", "pods/log"), "get", PODS, "log", True),
     (Grant("get", "", "pods/log"), "get", PODS, "", False),
+    (Grant("get", "", "*/log"), "get", PODS, "log", True),
+    (Grant("get", "", "*/exec"), "get", PODS, "log", False),
+    (Grant("get", "", "*"), "get", PODS, "log", True),
 ]
 
 
@@ -401,10 +571,11 @@ def test_what_a_rule_covers(grant, verb, resource, subresource, expected):
 
 GRANTS = st.builds(
     Grant,
-    st.sampled_from([*METHODS, "*", "bind", "deletecollection", ""]),
+    st.sampled_from([*METHODS, "*", "bind", "impersonate", "use", ""]),
     st.sampled_from(["", "apps", "*", "acme.example.com", "x"]),
     st.one_of(
         st.sampled_from(["*", "secrets", "pods", "pods/log", "pods/exec", "*/scale", "widgets", "nodes", "namespaces"]),
+        st.sampled_from(["serviceaccounts", "serviceaccounts/token", "services/proxy", "nodes/proxy", "users"]),
         st.text(max_size=20),
     ),
     st.one_of(st.just(""), st.text(max_size=20)),
@@ -418,8 +589,7 @@ def test_law_whatever_is_granted_every_question_is_in_its_target_and_harmless(gr
     assert len(found.questions) <= MOST_QUESTIONS
     for question in found.questions:
         safe_to_ask(question)
-        where = question.namespace or "*"
-        assert question.target == "team-b" and where in ("team-b", "*")
+        assert question.target == "team-b" and question.namespace in ("team-b", None)
 
 
 @given(st.lists(GRANTS, max_size=30))
@@ -439,16 +609,27 @@ def test_law_wide_questions_are_harmless_too(grants):
 
 
 def safe_to_ask(question: Question) -> None:
-    path, _, query = question.path.partition("?")
-    assert question.resource in SERVED
-    assert path.isascii() and path.isprintable() and "//" not in path and "#" not in question.path
+    sent = wire_of(question)
+    path, _, query = sent.path.partition("?")
+    assert question.resource in (*SERVED, *FURTHER, *VIRTUAL)
+    assert path.isascii() and path.isprintable() and "//" not in path and "#" not in sent.path
     assert not {".", ".."} & set(path.split("/"))
-    if question.method != "GET":
-        assert query == "dryRun=All"
-        assert question.method == "POST" or f"/{ABSENT_NAME}" in path
-    assert question.subresource not in ("exec", "attach", "portforward", "proxy", "token")
-    assert (
-        question.resource is not NAMESPACES
-        or question.target == CLUSTER
-        or question.verb in ("get", "list", "watch", "create")
-    )
+    if question.form is Form.REVIEW:
+        assert (sent.method, sent.path) == ("POST", REVIEW_PATH)
+        return
+    if question.form is Form.IMPERSONATE:
+        assert (sent.method, sent.path) == ("POST", WHOAMI_PATH) and sent.impersonate.isprintable()
+        return
+    nowhere = f"/{ABSENT_NAME}" in path or f"/namespaces/{ABSENT_NAMESPACE}/" in path
+    if question.subresource in ("exec", "attach", "portforward", "proxy"):
+        assert nowhere and query == ""
+        return
+    assert sent.accept == "image/png"
+    if sent.method == "GET":
+        return
+    assert question.subresource == "token" or query == "dryRun=All"
+    bare = sent.method == "POST" and not question.subresource
+    locked = b"00000000-0000" in (sent.body or b"") or b"599" in (sent.body or b"") or question.subresource != ""
+    assert nowhere or bare or (locked and question.resource.group in ("", "apps"))
+    if sent.method == "DELETE":
+        assert nowhere or question.text == "deletecollection secrets"
