@@ -1,0 +1,263 @@
+"""The ledger beside the API server's own audit log: ours is ours, and a stolen token shows."""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import conftest
+from tests.deploy import chart
+from tests.support import manifests
+from tests.support.controlplane import ADMIN, CONTROLLERS, ControlPlane
+from tests.support.eventually import eventually
+from tests.support.manifests import of_account, of_group, rule
+from tests.support.sentinels import COMMAND, Sentinel
+
+USER = "system:serviceaccount:team-a:sentinel"
+SECRETS = "/api/v1/namespaces/team-b/secrets"
+READ = rule(["get", "list", "watch"], ["secrets"])
+OMITTED = ["RequestReceived"]
+
+
+class Place:
+    """Two tenants, one of them watched by a real sentinel with a journal, and an API server that audits all."""
+
+    def __init__(self, cluster: ControlPlane, folder: Path) -> None:
+        self.cluster, self.folder = cluster, folder
+        self.audit_log, self.journal = folder / "audit.log", folder / "journal.jsonl"
+        self.kubeconfig = cluster.kubeconfig(folder / "admin.yaml", ADMIN)
+        self.sentinel: Sentinel
+
+    def explain(self, *words: str, log: str = "", stdin: bytes | None = None) -> Any:
+        words = (*words, "--user", USER, "--audit-log", log or str(self.audit_log), "-o", "json")
+        return self.run(*words, "list", "secrets", "-n", "team-b", stdin=stdin)["cases"][0]["used"]
+
+    def run(self, *words: str, stdin: bytes | None = None) -> Any:
+        ended = subprocess.run(
+            [COMMAND, "explain", "--kubeconfig", self.kubeconfig, *words],
+            input=stdin, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.stdout, ended.stderr
+        return json.loads(ended.stdout)
+
+    def events(self) -> list[Any]:
+        return [json.loads(line) for line in self.audit_log.read_text().splitlines()]
+
+    @contextlib.contextmanager
+    def hole(self, *subjects: Any) -> Iterator[None]:
+        objects = [manifests.role("team-b", "hole", READ), manifests.role_binding("team-b", "hole", *subjects)]
+        self.cluster.admin.apply(*objects)
+        try:
+            yield
+        finally:
+            self.cluster.admin.delete(*objects)
+
+    def asked(self, breached: bool) -> None:
+        """Until the sentinel has asked, and written down that it did."""
+        was = self.written()
+        rounds = self.rounds()
+        eventually(lambda: self.rounds() > rounds + 3 and self.written() > was and self.open() is breached, 60)
+
+    def written(self) -> int:
+        return self.journal.read_text().count('"event":"asked"')
+
+    def rounds(self) -> int:
+        return self.journal.read_text().count('"event":"round"')
+
+    def open(self) -> bool:
+        last = [row for row in self.journal.read_text().splitlines() if '"event":"round"' in row][-1]
+        return bool(json.loads(last)["breaches"])
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left_behind() -> Iterator[None]:
+    """By command line: the sentinel that a test killed and started again is the same one."""
+    before = Counter(map(conftest.name_of, conftest.children()))
+    yield
+    assert not Counter(map(conftest.name_of, conftest.children())) - before
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("ledger")
+    policy = folder / "policy.yaml"
+    rules = [
+        {"level": "Metadata", "users": [USER]},
+        {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}]},
+        {"level": "None"},
+    ]
+    content = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": OMITTED, "rules": rules}
+    policy.write_text(yaml.safe_dump(content))
+    flags: dict[str, str | None] = {
+        "audit-policy-file": str(policy), "audit-log-path": str(folder / "audit.log"), "audit-log-mode": "blocking",
+    }  # fmt: skip
+    values = chart.values() | {
+        "tenants": [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")],
+        "timeScale": 0.05, "config": {"isolation": {"within": "20s", "sweep": "60s", "qps": 1000}}, "monitor": {"enabled": False},
+    }  # fmt: skip
+    with ControlPlane(controllers=CONTROLLERS, flags=flags) as cluster:
+        made = Place(cluster, folder)
+        objects = chart.render(values)
+        cluster.admin.apply(*map(manifests.namespace, ("team-a", "team-b", "sentinel-system")))
+        cluster.admin.apply(*objects, manifests.account("team-a", "other"), manifests.account("team-b", "app"))
+        config = yaml.safe_load(chart.configuration(objects, "team-a")) | {"journal": {"path": str(made.journal)}}
+        with Sentinel(cluster, config, namespace="team-a") as made.sentinel:
+            eventually(
+                lambda: made.journal.exists() and made.rounds() > 5, 60, lambda: made.sentinel.process.log_tail(5)
+            )
+            yield made
+
+
+def test_every_request_of_ours_is_in_the_ledger_and_none_is_suspicious(place: Place) -> None:
+    place.asked(breached=False)
+
+    used = place.explain("--ledger", str(place.journal))
+
+    ours = [event for event in place.events() if event["user"].get("username") == USER]
+    assert len(ours) > 200
+    assert used["suspicious"] == {}, used["findings"][:3]
+    assert used["used"] == 0
+    assert used["broken"] == 0
+
+
+def test_what_we_were_let_in_for_is_ours_and_what_somebody_else_read_is_a_use(place: Place) -> None:
+    with place.hole(of_account("team-a")):
+        place.asked(breached=True)
+        thief = place.cluster.account("team-a")
+        assert thief.request("GET", SECRETS).status == 200
+    place.asked(breached=False)
+
+    used = place.explain("--ledger", str(place.journal))
+
+    assert used["ours"] > 0
+    assert (used["used"], used["reads"]) == (1, 1)
+    (use,) = used["uses"]
+    assert (use["verb"], use["uri"], use["source_ips"]) == ("list", SECRETS, ["127.0.0.1"])
+    assert 'RoleBinding "hole/team-b"' in use["reason"]
+    assert used["suspicious"]["not in the ledger"] == 1
+    assert used["findings"][0]["user"] == USER
+
+
+def test_without_a_ledger_what_bears_our_marks_is_told_apart_and_not_believed(place: Place) -> None:
+    used = place.explain()
+
+    assert used["claimed"] > 0
+    assert used["used"] >= 1
+    assert used["suspicious"] == {}
+
+
+def test_a_copy_of_our_marks_is_found_out(place: Place) -> None:
+    since = "10m"
+    place.asked(breached=False)
+    mine = [event for event in place.events() if event["user"].get("username") == USER and event["verb"] == "list"][-1]
+    thief = place.cluster.account("team-a")
+    marks = {"Audit-ID": mine["auditID"], "User-Agent": mine["userAgent"]}
+    before = place.explain("--ledger", str(place.journal), "--since", since)["suspicious"]
+
+    thief.request("GET", mine["requestURI"], headers=marks)
+    thief.request("GET", "/api/v1/namespaces/team-b/configmaps", headers=marks)
+    process, _, number = mine["auditID"].rpartition("-")
+    thief.request("GET", SECRETS, headers={"Audit-ID": f"{process}-{int(number) + 10**6}"})
+    place.asked(breached=False)
+    after = place.explain("--ledger", str(place.journal), "--since", since)["suspicious"]
+
+    new = Counter(after) - Counter(before)
+    assert new == {
+        "a second request with an Audit-Id of ours": 1,
+        "another request than the ledger has under this Audit-Id": 1,
+        "not written down: the ledger has a gap there": 1,
+    }
+
+
+def test_a_watch_has_two_events_and_is_one_use(place: Place) -> None:
+    with place.hole(of_group("system:serviceaccounts:team-b")):
+        app = place.cluster.account("team-b", "app")
+        eventually(lambda: app.request("GET", f"{SECRETS}/none").status == 404, 10)
+        app.request("GET", f"{SECRETS}?watch=1&timeoutSeconds=1")
+        found = place.run(
+            "--group", "system:serviceaccounts:team-b", "list", "secrets", "-n", "team-b",
+            "--audit-log", str(place.audit_log), "--ledger", str(place.journal), "-o", "json",
+        )["cases"][0]["used"]  # fmt: skip
+
+    counts = {(row["verb"], row["user"]): row["count"] for row in found["by"]}
+    assert counts["watch", "system:serviceaccount:team-b:app"] == 1
+    assert 'to Group "system:serviceaccounts:team-b"' in found["uses"][-1]["reason"]
+
+
+def test_the_window_counts_only_what_came_in_it(place: Place) -> None:
+    last = place.events()[-1]["requestReceivedTimestamp"]
+
+    assert place.explain("--since", "2099-01-01T00:00:00Z")["used"] == 0
+    assert place.explain("--until", "2020-01-01T00:00:00Z")["used"] == 0
+    assert place.explain("--until", last)["used"] >= 1
+
+
+def test_broken_lines_are_counted_and_cost_nothing_else(place: Place) -> None:
+    whole = place.audit_log.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    broken = b"\x00\xff{{{\n" + b'{"kind":"Event"}\n' + b"[" * 5000 + b"\n" + b"\n" + lines[0][:200] + b"\n"
+
+    used, again = (place.explain(log="-", stdin=text) for text in (whole, broken + whole))
+
+    assert again["broken"] == 4
+    assert {**again, "broken": 0, "lines": 0} == {**used, "lines": 0}
+
+
+def test_a_process_that_was_killed_and_started_anew_is_two_in_the_ledger(place: Place) -> None:
+    place.sentinel.kill()
+    place.sentinel.start()
+    place.asked(breached=False)
+
+    used = place.explain("--ledger", str(place.journal))
+
+    # What was sent in its last moments nobody wrote down: that is told as what it is, and as nothing worse.
+    assert set(used["suspicious"]) <= {
+        "not in the ledger",
+        "a second request with an Audit-Id of ours",
+        "another request than the ledger has under this Audit-Id",
+        "not written down: the ledger has a gap there",
+    }
+    assert used["suspicious"]["not in the ledger"] == 1
+
+
+def test_the_ledger_is_small(place: Place) -> None:
+    rows = [row for row in place.journal.read_text().splitlines() if '"event":"asked"' in row]
+    ours = [event for event in place.events() if event["user"].get("username") in (USER, "system:anonymous")]
+
+    later = rows[len(rows) // 2 :]
+    per_request = sum(map(len, later)) / max(1, len(ours) * len(later) / len(rows))
+    print(f"{len(rows)} lines, {per_request:.1f} bytes a request")
+    assert per_request < 15
+
+
+def test_a_gigabyte_takes_no_more_memory_than_a_megabyte(place: Place) -> None:
+    # 200 MB through a pipe: what is held would show.
+    line = place.audit_log.read_bytes().splitlines(keepends=True)[-1]
+    script = (
+        "import resource, sys; from pathlib import Path; from sentinel.explain import lines_of; "
+        "from sentinel.core import audit; s = audit.Sifted(audit.Wanted(users=frozenset({sys.argv[1]}))); "
+        "audit.sift(lines_of('-'), [s]); "
+        "print(s.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    found = {}
+    for size in (1, 200):
+        with tempfile.TemporaryFile() as big:
+            block = line * (1024 * 1024 // len(line))
+            for _ in range(size):
+                big.write(block)
+            big.seek(0)
+            ended = subprocess.run(
+                [COMMAND.parent / "python", "-c", script, USER], stdin=big, capture_output=True, check=True
+            )
+            found[size] = [int(word) for word in ended.stdout.split()]
+
+    print(found)
+    assert found[200][0] == 200 * found[1][0]
+    assert found[200][1] < found[1][1] + 20_000
