@@ -20,6 +20,7 @@ from sentinel.clients.tokens import Token
 from sentinel.clients.watch import Change, Event, Health, Kind, Pace, Watch
 from sentinel.core import rbac_object
 from sentinel.core.affected import Affected, People, Person, affected
+from sentinel.core.evidence import GROUP
 from sentinel.core.page import rfc3339
 from sentinel.core.question import Question
 from sentinel.core.rbac import ANONYMOUS as NOBODY
@@ -28,8 +29,6 @@ from sentinel.settings import ANONYMOUS, SELF, Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.witness_metrics import WitnessMetrics
 
-GROUP = "group:"
-"""Before the name of a group of people, where the name of an identity is wanted."""
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 _log = structlog.get_logger()
@@ -78,7 +77,7 @@ KINDS = tuple(kind.name for kind in _KINDS.values())
 _OF_RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
 
-class _Own:
+class OwnToken:
     """The endpoint's own token, whenever the endpoint is known."""
 
     def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
@@ -125,7 +124,7 @@ class Watching:
 
     def watches(self) -> Iterator[Watch[Any]]:
         """One for each kind, to be run for ever."""
-        source = _Own(self.endpoint)
+        source = OwnToken(self.endpoint)
         for name, kind in _KINDS.items():
             self.metrics.expect_watch(kind.name)
             yield Watch(

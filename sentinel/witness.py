@@ -27,31 +27,34 @@ from sentinel.core.affected import Affected
 from sentinel.core.claim import Claim
 from sentinel.core.page import Page
 from sentinel.core.plan import Plan
-from sentinel.core.schedule import spread
+from sentinel.core.rbac import who_of_account
 from sentinel.engine import scheduler, tasks
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
 from sentinel.engine.desk import Desk
 from sentinel.engine.hints import Hints
-from sentinel.engine.round import RoundRunner
-from sentinel.engine.scheduler import Scheduler
-from sentinel.kinds import Sink
+from sentinel.kinds import Probe, Sink
 from sentinel.paging import FLUSH_SECONDS, pager_to, sender_of
+from sentinel.probes.group_review import GroupReview
 from sentinel.relaying import relay_of
 from sentinel.reload import Configured
 from sentinel.settings import Settings, Tenant
+from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.pager import Pager
 from sentinel.sinks.witness_metrics import WitnessMetrics
-from sentinel.subject import Subject, as_subject
-from sentinel.watching import Watching, people_of
+from sentinel.subject import Lane, Subject, as_subject, plans_of
+from sentinel.watching import OwnToken, Watching, people_of
 from sentinel.web import app as web
 from sentinel.web.tls import Certificate
-from sentinel.world import World, plan_of, unnamed
+from sentinel.world import World, unnamed
 
-_FIRST_ROUND_SECONDS = 10.0
+ACCOUNT = "sentinel-witness"
+"""Our own ServiceAccount, as the chart makes it."""
+_LEAST_SHARE = 0.01
+"""Of the budget for what comes out of turn: a share of zero would let nothing through."""
 _SILENT_REPEATS = 3.0
 """In repeats: a tenant that has not repeated its word for so long is taken to have ended it."""
 
@@ -107,9 +110,10 @@ class Witness:
                 start(f"watch of {watch.health.kind}", watch.run)
             for name, subject in self.subjects.items():
                 start(f"tokens of {name}", subject.world.keep)
-                start(f"rounds of {name}", subject.rounds.run)
-                start(f"news of {name}", subject.look)
                 start(f"census of {name}", self._census(subject).run)
+                for lane in subject.lanes:
+                    start(f"rounds of {lane.name}", lane.rounds.run)
+                    start(f"news of {lane.name}", lane.look)
             start("loop lag", self._measure_lag)
             for name, pager in pagers.items():
                 start(f"pages about {name}", pager.run)
@@ -122,37 +126,65 @@ class Witness:
     ) -> dict[str, Pager]:
         """All subjects of these settings, in place of those before; what is believed of them is kept."""
         self.subjects, pagers = {}, {}
-        plans = {tenant.name: plan_of(as_subject(settings, tenant)) for tenant in settings.tenants}
-        self.metrics.forget_others(plans)
-        self.histories = {name: self.histories.get(name) or History(name) for name in plans}
-        budget = Budget(settings.isolation.qps * max(settings.isolation.witness_share, 0.01), self.clock)
+        self.metrics.forget_others(tenant.name for tenant in settings.tenants)
+        budget = Budget(settings.isolation.qps * max(settings.isolation.witness_share, _LEAST_SHARE), self.clock)
         for tenant in settings.tenants:
-            seen = as_subject(settings, tenant)
-            pager = self._pager(seen, client, stack)
-            subject = self._subject(seen, tenant, plans[tenant.name], budget)
+            seen, name = as_subject(settings, tenant), tenant.name
+            accounts, people = plans_of(settings, tenant)
+            subject = self.subjects[name] = self._subject(seen, tenant, accounts, budget)
+            pager = pagers[name] = self._pager(seen, client, stack)
             subject.desk = self._desk(seen, subject, pager)
-            subject.book.sinks = (*self._sinks(tenant.name, plans[tenant.name]), subject.desk, *journal)
-            self.subjects[tenant.name], pagers[tenant.name] = subject, pager
+            self._expect(subject.accounts, (self.metrics.of(name, accounts), subject.desk, *journal))
+            if people is not None:
+                subject.people = self._people(subject, people, budget)
+                pager = pagers[subject.people.name] = self._pager(seen, client, stack)
+                self._expect(subject.people, (self.metrics.of_groups(name), pager, *journal))
+        lanes = {lane.name for subject in self.subjects.values() for lane in subject.lanes}
+        self.histories = {name: history for name, history in self.histories.items() if name in lanes}
         return pagers
 
     def _subject(self, settings: Settings, tenant: Tenant, plan: Plan, budget: Budget) -> Subject:
         world = World(settings, self.environ, self.clock)
-        book = self._books.setdefault(tenant.name, Book(plan, self.clock.wall()))
+        book = self._book(tenant.name, plan)
         world.unnamed = lambda: unnamed(book)
         probe = world.probe(plan)
-        book.replan(plan)
         book.expiry = lambda: world.expiry(probe)
-        runner = RoundRunner(probe, book, self.clock)
-        rounds = Scheduler(
-            round_=runner.run,
-            every=lambda: plan.every,
-            offset=spread(f"witness/{tenant.name}", min(plan.every, _FIRST_ROUND_SECONDS)),
+        return Subject(tenant, world, self._lane(tenant.name, book, probe, budget), lambda: probe.types)
+
+    def _people(self, subject: Subject, plan: Plan, budget: Budget) -> Lane:
+        name = f"{subject.tenant.name}/people"
+        settings = subject.world.settings
+        probe = GroupReview(
+            endpoint=subject.world.endpoint,
+            source=OwnToken(subject.world.endpoint),
+            expect=f"system:serviceaccount:{settings.isolation.release}:{ACCOUNT}",
+            identities=plan.scope.accounts,
+            sentinel=who_of_account(settings.home, OWN_ACCOUNT),
+            own_namespace=settings.home,
+            home=settings.isolation.release,
+            targets=plan.scope.targets,
+            timeout=plan.scope.timeout,
+            every=plan.every,
             clock=self.clock,
-            skipped=lambda _: None,
-            late=lambda _: None,
-            failed=lambda: None,
+            rbac=lambda: self.watching.rbac,
+            fresh=lambda: self.watching.is_fresh,
+            exceptions=plan.scope.exceptions,
         )
-        return Subject(tenant, world, book, runner, rounds, budget, probe, self.metrics.glances.labels(tenant.name).inc)
+        return self._lane(name, self._book(name, plan), probe, budget)
+
+    def _book(self, name: str, plan: Plan) -> Book:
+        book = self._books.setdefault(name, Book(plan, self.clock.wall()))
+        book.replan(plan)
+        return book
+
+    def _lane(self, name: str, book: Book, probe: Probe, budget: Budget) -> Lane:
+        glanced = self.metrics.glances.labels(name.partition("/")[0]).inc
+        return Lane(name, book, probe, self.clock, budget, glanced)
+
+    def _expect(self, lane: Lane, sinks: tuple[Sink, ...]) -> None:
+        history = self.histories.setdefault(lane.name, History(lane.name))
+        history.expect(lane.book.plan)
+        lane.book.sinks = (*sinks, LogSink(subject=lane.name), history)
 
     def _watching(self, settings: Settings) -> Watching:
         world = next(iter(self.subjects.values())).world
@@ -197,7 +229,7 @@ class Witness:
         return Census(
             subject.tenant,
             subject.world.endpoint,
-            subject.book.plan.scope.timeout,
+            subject.accounts.book.plan.scope.timeout,
             self.clock,
             self.metrics.unwatched.labels(name).set,
             partial(self.metrics.show_match, name),
@@ -209,10 +241,11 @@ class Witness:
 
         def page_of(claim: Claim) -> Page:
             told = claim.annotations.get("description", "")
-            cause = self.watching.cause(name, claim.series.identity, subject.book.members(claim.series))
+            members = subject.accounts.book.members(claim.series)
+            cause = self.watching.cause(name, claim.series.identity, members)
             return page.passed_on(sender, claim.alert, claim.series, told, claim.since, cause)
 
-        return Desk(subject.book, pager, subject.contested, page_of, self.clock, patience)
+        return Desk(subject.accounts.book, pager, subject.contested, page_of, self.clock, patience)
 
     def _pager(self, settings: Settings, client: Alertmanagers, stack: AsyncExitStack) -> Pager:
         urls = tuple(map(str, settings.paging.direct))
@@ -220,10 +253,6 @@ class Witness:
         pager = pager_to(urls, client, settings, self.clock, count=count, delay=self.metrics.page_delay.observe)
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
         return pager
-
-    def _sinks(self, name: str, plan: Plan) -> tuple[Sink, ...]:
-        self.histories[name].expect(plan)
-        return (self.metrics.of(name, plan), LogSink(subject=name), self.histories[name])
 
     def _journal(self, settings: Settings, stack: AsyncExitStack) -> tuple[Journal, ...]:
         if settings.journal.path is None:
@@ -238,7 +267,8 @@ class Witness:
 
     def _progress(self) -> tuple[bool, str]:
         """As of the subject that is worst off."""
-        return min((subject.rounds.progress() for subject in self.subjects.values()), default=(True, "no subjects"))
+        lanes = [lane for subject in self.subjects.values() for lane in subject.lanes]
+        return min((lane.rounds.progress() for lane in lanes), default=(True, "no subjects"))
 
     def _readiness(self) -> tuple[str, ...]:
         """Why we are not ready; one tenant that takes its own accounts away is that tenant's alert, not ours."""

@@ -39,13 +39,18 @@ def scene() -> Iterator[Scene]:
         manager = stack.enter_context(Alertmanager({"route": route, "receivers": receivers}))
         cluster = stack.enter_context(ControlPlane(controllers=CONTROLLERS))
         tenants = [
-            {"name": "team-a", "namespaces": ["team-a"], "accounts": ["default", "builder"]},
+            {
+                "name": "team-a",
+                "namespaces": ["team-a"],
+                "accounts": ["default", "builder"],
+                "groups": ["oidc:developers"],
+            },
             {"name": "team-b", "namespaces": ["team-b", "team-b-jobs"], "accounts": ["default", "team-b-jobs/runner"]},
         ]
         values = {
             "tenants": tenants,
-            "timeScale": 0.05,
-            "config": {"isolation": {"sweep": "300s", "qps": 5000}},
+            "timeScale": 0.1,
+            "config": {"isolation": {"sweep": "200s", "qps": 5000}},
             "monitor": {"enabled": False},
             "alertmanagers": [manager.url],
             "witness": {"enabled": True},
@@ -213,3 +218,22 @@ def told(scene: Scene) -> str:
 
 def resolved(scene: Scene, **labels: str) -> bool:
     return any(found.status == "resolved" and found.alerts(**labels) for found in scene.pages.deliveries)
+
+
+def test_a_group_of_people_is_a_breach_by_the_words_of_a_review_and_says_so(scene: Scene) -> None:
+    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    scene.pages.clear()
+    labels = {"identity": "group:oidc:developers", "target": "team-b", "check": "api/secrets"}
+    hole = manifests.grant("team-b", "people", manifests.of_group("oidc:developers"), READS)
+
+    scene.cluster.admin.apply(*hole)
+    try:
+        eventually(lambda: opened(scene.witness, subject="team-a", **labels), SETTLED, lambda: story(scene.witness))
+        eventually(lambda: paged(scene, tenant="team-a", **labels), SETTLED, lambda: str(scene.pages.summary()))
+        rows = scene.witness.console("/api/v1/breaches?tenant=team-a/people")
+    finally:
+        scene.cluster.admin.delete(*hole)
+    eventually(lambda: not opened(scene.witness), SETTLED, lambda: story(scene.witness))
+
+    assert {row["reason"] for row in rows if row["active"]} == {"review"}
+    assert scene.witness.metrics().value(SINCE, subject="team-a", **labels) == 0
