@@ -112,8 +112,8 @@ def rules(objects: Sequence[Object]) -> Iterator[tuple[str, Object]]:
 
 
 def subjects(binding: Object) -> list[str]:
-    """`namespace/name` of each account that a binding names."""
-    return [f"{found['namespace']}/{found['name']}" for found in binding["subjects"]]
+    """`namespace/name` of each account that a binding names, the name itself of each group."""
+    return ["/".join(filter(None, (found.get("namespace"), found["name"]))) for found in binding["subjects"]]
 
 
 def configuration(objects: Sequence[Object], namespace: str) -> str:

@@ -29,8 +29,29 @@ def test_it_is_a_configuration_the_daemon_takes(tmp_path: Path) -> None:
 
     assert (settings.cluster, settings.tenant) == ("tests", "team-2")
     assert [tenant.name for tenant in settings.tenants] == [f"team-{n}" for n in range(1, 6)]
-    assert settings.tenants[0].contact == "#payments-oncall"
+    assert settings.tenants[1].namespaces == ("team-2", "team-2-jobs")
     assert settings.isolation.system == ("kube-system", "sentinel-system")
+
+
+def test_owners_are_told_to_themselves_and_to_those_who_push(tmp_path: Path) -> None:
+    chosen = chart.values(2, alertmanagers=["http://am:9093"])
+    chosen["tenants"][0] |= {"owner": "Payments", "contact": "#payments-oncall"}
+
+    def contacts(home: str, **more: Any) -> list[str | None]:
+        return [tenant.contact for tenant in loaded(chart.render(chosen | more), home, tmp_path).tenants]
+
+    assert contacts("team-1") == ["#payments-oncall", None]
+    assert contacts("team-2") == [None, None]
+    assert contacts("team-2", paging={"direct": True}) == ["#payments-oncall", None]
+
+
+def test_names_that_look_like_something_else_stay_names(tmp_path: Path) -> None:
+    chosen = chart.values(1)
+    chosen["tenants"].append({"name": "true", "namespaces": ["123", "0x1f", "null"]})
+
+    settings = loaded(chart.render(chosen), "team-1", tmp_path)
+
+    assert (settings.tenants[1].name, settings.tenants[1].namespaces) == ("true", ("123", "0x1f", "null"))
 
 
 def test_the_defaults_it_writes_down_are_the_daemons_own(tmp_path: Path) -> None:
@@ -106,6 +127,7 @@ def test_the_timers_shrink_with_the_scale_and_nothing_else_does(tmp_path: Path) 
     assert isolation.every == timedelta(milliseconds=500)
     assert isolation.within == timedelta(seconds=6)
     assert isolation.sweep == timedelta(seconds=90)
+    assert isolation.discovery == timedelta(seconds=3)
     assert settings.paging.promise == timedelta(seconds=15)
     assert isolation.qps == 50
 

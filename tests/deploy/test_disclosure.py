@@ -59,11 +59,13 @@ def test_nothing_in_a_tenants_namespaces_tells_of_another(objects: list[chart.Ob
         assert word not in text, word
 
 
-def test_by_name_they_are_told() -> None:
+def test_by_name_they_are_told_the_names_and_no_more() -> None:
     text = chart.configuration(chart.render(values(disclosure="names")), "finder")
 
-    for word in ("payments", "prod-pay", "The Payers", "#money"):
+    for word in ("payments", "prod-pay", "batch-pay", "Seekers"):
         assert word in text
+    for word in ("The Payers", "#money", "nightly", "cashiers"):
+        assert word not in text
 
 
 def test_a_tenant_sees_how_many_there_are_and_itself(objects: list[chart.Object], tmp_path: Path) -> None:
@@ -129,7 +131,8 @@ def test_a_door_in_a_tenants_namespace_names_nobody_and_gives_only_its_namespace
         ]
         (rule,) = chart.one(objects, "Role", "sentinel-door", home)["rules"]
         assert rule == {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [home], "verbs": ["get"]}
-    assert "finder/sentinel" in chart.subjects(chart.one(objects, "RoleBinding", "sentinel-door", "kube-system"))
+    door = chart.one(objects, "RoleBinding", "sentinel-door", "kube-system")
+    assert "system:serviceaccounts:finder" in chart.subjects(door)
 
 
 def test_a_salt_of_the_charts_own_lies_where_no_tenant_reads() -> None:

@@ -1,7 +1,13 @@
-"""The whole of it: the image, run as the chart's pod, with the chart's objects at a real API server, becomes ready."""
+"""The whole of it: the image, run as the chart's pods, with the chart's objects at a real API server, becomes ready."""
 
+import base64
+import contextlib
 import os
+import re
 import signal
+import socket
+import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +25,12 @@ from tests.support.sentinels import fetch
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-@pytest.fixture
-def account_folder(installed: ControlPlane, tmp_path: Path) -> Path:
+def account_folder(cluster: ControlPlane, folder: Path, namespace: str, name: str) -> Path:
     """The three files that the pod's projected volume holds."""
-    folder = tmp_path / "account"
     folder.mkdir()
-    (folder / "token").write_text(installed.token_for("team-2"))
-    (folder / "ca.crt").write_bytes(installed.ca_file.read_bytes())
-    (folder / "namespace").write_text("team-2")
+    (folder / "token").write_text(cluster.token_for(namespace, name))
+    (folder / "ca.crt").write_bytes(cluster.ca_file.read_bytes())
+    (folder / "namespace").write_text(namespace)
     return folder
 
 
@@ -36,29 +40,64 @@ def address() -> str:
 
 
 @pytest.fixture
-def config_folder(tmp_path: Path, address: str) -> Path:
-    folder = tmp_path / "config"
-    folder.mkdir()
+def objects(address: str) -> list[chart.Object]:
     web = {"listen": address, "console": f"127.0.0.1:{free_port()}"}
-    objects = chart.render(chosen() | {"config": {"web": web}, "timeScale": 0.2})
-    (folder / "sentinel.yaml").write_text(chart.configuration(objects, "team-2"))
-    return folder
+    witness = {"relay": {"port": free_port()}}
+    return chart.render(chosen() | {"config": {"web": web}, "timeScale": 0.2, "witness": witness})
 
 
 @pytest.fixture
-def pod(
-    built: image.Stage, installed: ControlPlane, account_folder: Path, config_folder: Path, tmp_path: Path
+def pod(built: image.Stage, installed: ControlPlane, objects: list[chart.Object], tmp_path: Path) -> Iterator[Child]:
+    """The sentinel of team-2."""
+    config = tmp_path / "config"
+    (config / "relay").mkdir(parents=True)
+    given = chart.one(objects, "ConfigMap", "sentinel", "team-2")["data"]
+    (config / "sentinel.yaml").write_text(given["sentinel.yaml"])
+    (config / "relay" / "ca.crt").write_text(given["ca.crt"])
+    relay = tmp_path / "relay"
+    relay.mkdir()
+    (relay / "token").write_text(installed.token_for("team-2", audiences=["tenant-sentinel"]))
+    mounts = {
+        ACCOUNT: account_folder(installed, tmp_path / "account", "team-2", "sentinel"),
+        "/etc/sentinel": config,
+        "/var/run/secrets/tenant-sentinel": relay,
+    }
+    with running(built, installed, mounts, chart.one(objects, "Deployment", "sentinel", "team-2")) as child:
+        yield child
+
+
+@pytest.fixture
+def witness(
+    built: image.Stage, installed: ControlPlane, objects: list[chart.Object], tmp_path: Path
 ) -> Iterator[Child]:
-    command = image.pod_command(
-        built,
-        [*built.entrypoint, *built.command],
-        mounts={ACCOUNT: account_folder, "/etc/sentinel": config_folder},
-        env={"KUBERNETES_SERVICE_HOST": installed.host, "KUBERNETES_SERVICE_PORT": str(installed.port)},
-        network=True,
-    )
-    child = Child(command, tmp_path / "log")
-    yield child
-    child.kill()
+    config = tmp_path / "config"
+    (config / "tls").mkdir(parents=True)
+    given = chart.one(objects, "ConfigMap", "sentinel-witness")["data"]["witness.yaml"]
+    (config / "witness.yaml").write_text(given)
+    for key, value in chart.one(objects, "Secret", "sentinel-witness-tls")["data"].items():
+        (config / "tls" / key).write_bytes(base64.b64decode(value))
+    mounts = {
+        ACCOUNT: account_folder(installed, tmp_path / "account", "sentinel-system", "sentinel-witness"),
+        "/etc/sentinel": config,
+    }
+    with running(built, installed, mounts, chart.one(objects, "Deployment", "sentinel-witness")) as child:
+        yield child
+
+
+@contextlib.contextmanager
+def running(
+    built: image.Stage, cluster: ControlPlane, mounts: dict[str, Path], deployment: chart.Object
+) -> Iterator[Child]:
+    """The image with the arguments that the Deployment has."""
+    words = [*built.entrypoint, *deployment["spec"]["template"]["spec"]["containers"][0]["args"]]
+    env = {"KUBERNETES_SERVICE_HOST": cluster.host, "KUBERNETES_SERVICE_PORT": str(cluster.port)}
+    command = image.pod_command(built, words, mounts=mounts, env=env, network=True)
+    with tempfile.TemporaryDirectory(prefix="sentinel-pod-") as folder:
+        child = Child(command, Path(folder) / "log")
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 def test_it_ends_within_its_grace_when_the_kubelet_says_so(pod: Child, address: str) -> None:
@@ -97,3 +136,36 @@ def test_it_becomes_ready_and_proves_denials(pod: Child, address: str) -> None:
 def families(text: str) -> set[str]:
     """The names that an exposition declares, with or without series."""
     return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
+
+
+def test_the_witness_becomes_ready_proves_denials_of_every_tenant_and_opens_its_relay(
+    witness: Child, address: str, objects: list[chart.Object]
+) -> None:
+    def ready() -> bool:
+        witness.must_run()
+        return fetch(f"http://{address}/readyz")[0] == 200
+
+    def proven() -> set[str]:
+        page = fetch(f"http://{address}/metrics")[1]
+        rounds = re.findall(r'^sentinel_witness_round_timestamp_seconds{subject="([^"]+)"} (\S+)', page, re.MULTILINE)
+        return {subject for subject, when in rounds if float(when) > 0}
+
+    eventually(ready, 90, lambda: f"/readyz says 200\n{fetch(f'http://{address}/readyz')}\n{witness.log_tail()}")
+    eventually(lambda: proven() == {"team-1", "team-2"}, 60, lambda: f"a round of each\n{witness.log_tail()}")
+    config = chart.one(objects, "ConfigMap", "sentinel", "team-1")["data"]
+    assert answers(config["ca.crt"], relay_of(config["sentinel.yaml"]))
+
+
+def relay_of(configuration: str) -> tuple[str, int]:
+    """Host and port of the relay, as a tenant is told of it."""
+    found = re.search(r"relay: https://([^:\s]+):([0-9]+)", configuration)
+    assert found
+    return found[1], int(found[2])
+
+
+def answers(authority: str, relay: tuple[str, int]) -> bool:
+    """Whether who listens at that port has a certificate for that name, of that authority."""
+    context = ssl.create_default_context(cadata=authority)
+    plain = socket.create_connection(("127.0.0.1", relay[1]), timeout=10)
+    with context.wrap_socket(plain, server_hostname=relay[0]) as secured:
+        return secured.version() is not None

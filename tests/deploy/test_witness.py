@@ -212,12 +212,13 @@ def test_the_listed_accounts_get_every_control_that_the_sentinel_has() -> None:
 
     second = ["team-2/sentinel", "team-2/ci", "team-2/default", "team-2-jobs/runner"]
     assert chart.subjects(chart.one(found, "RoleBinding", "sentinel", "team-2")) == second
+    groups = [f"system:serviceaccounts:{space}" for space in ("team-1", "team-2", "team-2-jobs")]
     shared = chart.of_kind(found, "RoleBinding", "sentinel-door") + chart.of_kind(
         found, "RoleBinding", "sentinel-decoy"
     )
     assert len(shared) == 6
     for binding in shared:
-        assert chart.subjects(binding) == ["team-1/sentinel", "team-1/default", *second]
+        assert chart.subjects(binding) == groups
 
 
 def test_without_it_no_further_account_is_bound() -> None:

@@ -1,6 +1,6 @@
 {{/*
 The sentinel.yaml of one tenant, in which each tenant has a line: everybody has the whole list, and Helm keeps all of
-them in one Secret of at most 1 MiB. Its bytes are what the daemon reads and what the rules expect the hash of, so both
+them in one Secret of at most 1 MiB ("sentinel.other"). Its bytes are what the daemon reads and what the rules expect the hash of, so both
 the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" $ "tenant" t).
 */}}
 {{- define "sentinel.yaml" -}}
@@ -24,16 +24,14 @@ tenant: {{ .tenant.name }}
 disclosure: opaque
 {{- end }}
 tenants:
-{{- if $opaque }}
 {{- range $root.Values.tenants }}
 {{- if eq .name $.tenant.name }}
-  - {{ include "sentinel.line" . }}
-{{- else }}
+  - {{ pick . "name" "namespaces" "owner" "contact" | toJson }}
+{{- else if $opaque }}
   - {name: {{ include "sentinel.id" (list $root .name) }}, namespaces: []}
-{{- end }}
-{{- end }}
 {{- else }}
-{{- include "sentinel.once" (list $root "sentinel.lines") }}
+  - {{ include "sentinel.other" (list $root .) }}
+{{- end }}
 {{- end }}
 identities:
   - {name: self, token: own}
@@ -48,22 +46,24 @@ identities:
 {{ toYaml $chosen }}
 {{ end }}
 
-{{/* All tenants by name, as everybody is told of them. Takes $. */}}
-{{- define "sentinel.lines" -}}
-{{- range .Values.tenants }}
-  - {{ include "sentinel.line" . }}
-{{- end }}
-{{- end }}
-
-{{/* One of them, as JSON. Takes a tenant. */}}
-{{- define "sentinel.line" -}}
-{{- pick . "name" "namespaces" "owner" "contact" | toJson -}}
+{{/*
+A tenant as the others are told of it. Whose it is they need to know only where they push pages about it themselves.
+In single quotes: Helm keeps all files as one JSON text, compressed with a memory of 32 KiB, in which a quote counts
+twice; a list of tenants that is longer than that is kept once per tenant. Takes (list $ tenant).
+*/}}
+{{- define "sentinel.other" -}}
+{{- $tenant := index . 1 -}}
+{{- if (index . 0).Values.paging.direct -}}
+{{- pick $tenant "name" "namespaces" "owner" "contact" | toJson -}}
+{{- else -}}
+{name: '{{ $tenant.name }}', namespaces: ['{{ join "','" $tenant.namespaces }}']}
+{{- end -}}
 {{- end }}
 
 {{/* What the values say of the configuration, over the defaults, with every timer scaled, as JSON. What differs from
 tenant to tenant is not in it. Takes $. */}}
 {{- define "sentinel.chosen" -}}
-{{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" -}}
+{{- $isolation := dict "every" "10s" "within" "120s" "sweep" "30m" "timeout" "4s" "discovery" "60s" -}}
 {{- $_ := set $isolation "system" (include "sentinel.system" . | fromJsonArray) -}}
 {{- $_ := set $isolation "release" .Release.Namespace -}}
 {{- if .Values.witness.enabled }}{{- $_ := set $isolation "witness_share" .Values.witness.share }}{{- end -}}
@@ -99,7 +99,7 @@ else's namespaces, and is not told of exceptions there. As a JSON list. Takes (d
 {{- if kindIs "map" $tree -}}
 {{- $copy = dict -}}
 {{- range $key, $value := $tree -}}
-{{- if and (kindIs "string" $value) (has $key (list "every" "within" "sweep" "promise" "repeat")) -}}
+{{- if and (kindIs "string" $value) (has $key (list "every" "within" "sweep" "discovery" "promise" "repeat")) -}}
 {{- $_ := set $copy $key (include "sentinel.scaled" (list $root $value)) -}}
 {{- else if and (kindIs "string" $value) (eq $key "timeout") -}}
 {{- $_ := set $copy $key (include "sentinel.timeout" (list $root $value $tree.every)) -}}

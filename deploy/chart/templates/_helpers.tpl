@@ -88,11 +88,24 @@ controls, or nothing they are denied could be proven. Takes (dict "root" $ "tena
 {{- end }}
 {{- end }}
 
-{{/* The same for all tenants together: the subjects of doors and of the open decoy. Takes $. */}}
+{{/*
+All of them together: the subjects of doors and of the open decoy. Where the witness asks as further accounts, it is all
+accounts of the namespaces that these are in: whoever may edit a namespace can act as any of them, and a list of each
+would be too long for what Helm can keep. Takes $.
+*/}}
 {{- define "sentinel.allAccounts" -}}
 {{- range $i, $tenant := .Values.tenants }}
 {{- if $i }}{{ "\n" }}{{ end }}
-{{- include "sentinel.accounts" (dict "root" $ "tenant" $tenant) }}
+{{- if $.Values.witness.enabled -}}
+{{- $spaces := list (include "sentinel.home" .) -}}
+{{- range (include "sentinel.furtherAccounts" (dict "root" $ "tenant" .) | fromJsonArray) }}{{ $spaces = append $spaces (dir .) }}{{- end -}}
+{{- range $j, $space := uniq $spaces }}
+{{- if $j }}{{ "\n" }}{{ end -}}
+- {kind: Group, name: 'system:serviceaccounts:{{ . }}'}
+{{- end }}
+{{- else -}}
+{{- include "sentinel.accounts" (dict "root" $ "tenant" .) }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -1,4 +1,4 @@
-{{/* One file of alerts/, rendered: YAML with `groups` at the top. Takes (list $ path). */}}
+{{/* One file of alerts/, rendered: YAML with `groups` at the top, or nothing if there are none. Takes (list $ path). */}}
 {{- define "sentinel.rules" -}}
 {{- $root := index . 0 -}}
 {{- $path := index . 1 -}}
@@ -7,5 +7,5 @@
 {{- if not (hasKey $parsed "groups") -}}
 {{- fail (printf "%s: rendered to no YAML with `groups` at the top. %v" $path (get $parsed "Error")) -}}
 {{- end -}}
-{{- $text -}}
+{{- if $parsed.groups }}{{ $text }}{{ end -}}
 {{- end }}
