@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from sentinel.core.plan import Batch, Plan
-from sentinel.core.question import CLUSTER, Question, at_cluster_scope
+from sentinel.core.question import CLUSTER, Question, widened
 from sentinel.core.schedule import quota_between
 from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
 
@@ -88,8 +88,8 @@ def _wider(suspects: Iterable[Question]) -> list[Question]:
     """
     found: dict[Question, set[str]] = defaultdict(set)
     for question in suspects:
-        if question.target != CLUSTER and question.resource.namespaced and not question.subresource:
-            wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        if question.target != CLUSTER and question.resource.namespaced:
+            wide = widened(question)
             found[wide].add(question.target)
     return [wide for wide, targets in found.items() if len(targets) > 1]
 

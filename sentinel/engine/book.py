@@ -24,7 +24,7 @@ from sentinel.core.gates import (
     first_red,
 )
 from sentinel.core.plan import Plan
-from sentinel.core.question import CLUSTER, Question, at_cluster_scope
+from sentinel.core.question import CLUSTER, Question, widened
 from sentinel.core.record import ExceptionRow, GateRow, Record, Round, Series, series_of
 from sentinel.core.rules import Grant
 from sentinel.core.standing import Change, Standing, Turn
@@ -119,13 +119,13 @@ class Book:
             return False
         if rules.covers(self._open_rules(question.identity), question):
             return True
-        wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        wide = widened(question)
         return self.standings.get(wide, _NEW).breach is not None
 
     def may_be_wider(self, question: Question, now: float) -> bool:
         """Whether this is news, and about a thing that could be open in the whole cluster."""
         known = self.standings.get(question, _NEW).breach is not None or bool(self._wanted(question, now))
-        elsewhere = question.target != CLUSTER and question.resource.namespaced and not question.subresource
+        elsewhere = question.target != CLUSTER and question.resource.namespaced
         return elsewhere and not known
 
     def breached(self, question: Question, seen: Observation, second: Confirmation, round_: int) -> Record:
@@ -290,7 +290,7 @@ class Book:
         """The same, where the cluster-wide grant that lets us in here too was seen, and is wanted."""
         if question.target == CLUSTER or question.subresource:
             return ""
-        wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        wide = widened(question)
         seen = self.standings.get(wide, _NEW).verdict.reason is Reason.ALLOWED
         return self._wanted(wide, now) if seen else ""
 

@@ -16,7 +16,7 @@ from sentinel.core import agenda
 from sentinel.core.agenda import Agenda
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.gates import Lights, dimmest
-from sentinel.core.question import Question, at_cluster_scope
+from sentinel.core.question import Question, widened
 from sentinel.core.verdict import Bracket, Reason
 from sentinel.engine.book import Book
 from sentinel.errors import OwnFault
@@ -125,7 +125,7 @@ class RoundRunner:
         Its rule may have come after its own review. Each is asked once in a round, and any other
         answer than served is handed back: it may be due in this round anyhow.
         """
-        wide = at_cluster_scope(question.identity, question.verb, question.resource)
+        wide = widened(question)
         if wide in asked or not self.book.may_be_wider(question, self.clock.wall()):
             return {}
         asked.add(wide)
