@@ -210,6 +210,34 @@ def explain(
 
 
 @app.command()
+def doctor(
+    config: Config = DEFAULT_CONFIG,
+    output: AsWhat = Output.TEXT,
+    alertmanager: Annotated[
+        list[str] | None,
+        typer.Option(help="A URL or host:port that a tenant must not reach, besides the usual ones. Repeatable."),
+    ] = None,
+) -> None:
+    """What is missing around a tenant's sentinel, seen from where this runs."""
+    from sentinel import logs
+    from sentinel.doctor import Doctor, place_of
+    from sentinel.reports import diagnosis
+
+    try:
+        places = [place_of(text) for text in alertmanager or []]
+    except ValueError as error:
+        typer.echo(f"--alertmanager: {error}", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+    settings = _load(config)
+    if settings.is_witness:
+        _refuse(_wrong_kind(config, witness=False))
+    logs.configure("error", "console")
+    seen = _asyncio(Doctor(settings, os.environ, places).examine())
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else diagnosis.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+@app.command()
 def demo(
     seconds: Annotated[str, typer.Option("--for", help="How long, e.g. 60s.")] = "60s",
 ) -> None:

@@ -170,7 +170,8 @@ def _moment(found: Any, key: str) -> float:
 
 def _first_line(text: str) -> str:
     """What is below it is a command to be copied, and this one a stranger wrote."""
-    return clean(text.partition("\n")[0], MOST_TEXT)
+    line = text[:MOST_TEXT].partition("\n")[0]
+    return line if line.isascii() and line.isprintable() else clean(line, MOST_TEXT)
 
 
 def _shown(found: Any) -> str:
