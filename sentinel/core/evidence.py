@@ -6,6 +6,8 @@ from sentinel.core.page import rfc3339
 from sentinel.core.question import Question
 from sentinel.core.standing import Breach
 
+GROUP = "group:"
+"""Before the name of a group of people, where an identity is named."""
 # Somebody will paste the command into a shell, and whoever writes a Role chooses the names in it.
 _HARMLESS = re.compile(r"[A-Za-z0-9_.:/@%+=,* -]{1,1000}")
 
@@ -26,5 +28,6 @@ def command(question: Question, user: str) -> str:
     """
     if not user or " " in user + question.name + question.subresource:
         return ""
-    line = question.reproduce(user)
+    group = question.identity.removeprefix(GROUP) if question.identity.startswith(GROUP) else ""
+    line = question.reproduce(user, (group, "system:authenticated") if group else ())
     return line if _HARMLESS.fullmatch(line) else ""
