@@ -34,6 +34,8 @@ from sentinel.core.wire import FORBIDDEN, MERGE_PATCH, Wire
 JSON = wire.JSON
 NO_DATA = wire.NO_DATA
 USER_AGENT = f"tenant-sentinel/{__version__}"
+MOST_WAIT = 60
+"""Seconds for which a server may silence us: who is silenced for longer is blind for longer."""
 _READ_BUFFER = 1024
 _MOST_HEADERS = 8190
 _LATE = 0.25
@@ -213,6 +215,7 @@ class Connection:
                 flow=headers.get("X-Kubernetes-Pf-Flowschema-Uid", ""),
                 nosniff=headers.get("X-Content-Type-Options", "") == "nosniff",
                 warning="Warning" in headers,
+                retry_after=_seconds(headers.get("Retry-After", "")),
                 body=body,
             )
 
@@ -255,6 +258,11 @@ def _headers(request: Request, nonce: str) -> dict[str, str]:
     if request.impersonate:
         headers["Impersonate-User"] = request.impersonate
     return headers
+
+
+def _seconds(text: str) -> float:
+    """Of a Retry-After in digits, which is all that an API server sends."""
+    return float(min(int(text), MOST_WAIT)) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
 
 
 def _os(error: Exception) -> Fault:

@@ -34,6 +34,7 @@ class Observation:
     admission: bool = False  # let in, then stopped by quota, policy or Pod Security
     latent: bool = False  # denied, but a binding names us whose role is missing
     user: str = ""  # whom the reply named, when that is not whom we should be
+    wait: float = 0.0  # seconds to ask nothing, when we were told to
     review: bool = False  # the API server's word on what may be done; nothing was really tried
 
 

@@ -60,6 +60,7 @@ class Reply:
     nosniff: bool = False
     warning: bool = False
     body: bytes = b""
+    retry_after: float = 0.0  # seconds, as the server asks for
     fault: Fault | None = None
     detail: str = ""
 
@@ -87,7 +88,7 @@ def classify(question: Question, reply: Reply, caller: Caller) -> Observation:
     if reply.status == 401:
         return _unauthenticated(reply, caller)
     if reply.status == 429:
-        return _observe(reply, Answer.LIMITED, "429")
+        return replace(_observe(reply, Answer.LIMITED, "429"), wait=reply.retry_after)
     return _BY_FORM[question.form](question, reply, caller)
 
 
