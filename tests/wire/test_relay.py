@@ -615,6 +615,16 @@ class TestHints:
         assert time.monotonic() - start < 1
         assert stand.hinted == {"relay-a": 1}
 
+    async def test_who_waits_is_not_idle(self, stand, monkeypatch):
+        monkeypatch.setattr(tls_module, "IDLE_SECONDS", 0.3)
+        monkeypatch.setattr(relay_module, "HINT_SECONDS", 1.5)
+        async with stand.open(), stand.client() as client:
+            first = await client.hints(0)
+            start = time.monotonic()
+
+            assert (await client.hints(first.next)).targets == frozenset()
+            assert time.monotonic() - start >= 1.4
+
     async def test_another_tenants_hints_are_not_told(self, stand, monkeypatch):
         monkeypatch.setattr(relay_module, "HINT_SECONDS", 0.3)
         async with stand.open(), stand.client() as client:
