@@ -97,7 +97,8 @@ def _make_room(server: web.Server) -> None:
     for connection in there[: max(0, len(there) - MOST_CONNECTIONS + 1)]:
         transport = connection.transport
         connection.force_close()
-        if isinstance(transport, asyncio.WriteTransport):
+        # Not asked whether it can be written to: uvloop's are no asyncio.WriteTransport, and can.
+        if transport is not None:
             transport.abort()
 
 
