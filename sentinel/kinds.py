@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sentinel.core.answer import Observation
+from sentinel.core.discovery import Catalog
 from sentinel.core.gates import Lights
 from sentinel.core.question import Question
 from sentinel.core.record import Record, Round
@@ -72,6 +73,10 @@ class Vantage(Protocol):
 
     async def confirm(self, question: Question) -> Confirmation:
         """Look again before a breach is published."""
+        ...
+
+    def catalog(self) -> Catalog | None:
+        """What is served, as of the last time that discovery was read; None before."""
         ...
 
     async def close(self) -> None:

@@ -127,6 +127,7 @@ class World:
             within=plan.within,
             clock=self.clock,
             exceptions=plan.scope.exceptions,
+            discovery=self.settings.isolation.discovery.total_seconds(),
         )
 
     def expiry(self, probe: KubeRead) -> dict[str, float]:

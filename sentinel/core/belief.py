@@ -54,6 +54,14 @@ class Beliefs:
                 fresh += proof is not None and proof >= horizon
         return fresh / total if total else 0.0
 
+    def uncovered(self) -> tuple[str, ...]:
+        """Installed types of which some planned question was never answered conclusively, by label."""
+        installed = frozenset(row.label for row in self.plan.scope.installed)
+        if not installed:
+            return ()
+        asked = (q for q in self.plan.questions if q.resource.label in installed)
+        return tuple(sorted({question.resource.label for question in asked if self.proven(question) is None}))
+
     def oldest_proofs(self) -> dict[str, float]:
         """Per target the oldest last proof among its questions of tiers 1 and 2.
 
@@ -94,6 +102,11 @@ class Beliefs:
             since = standing.breach.since
             found[series] = min(found.get(series) or since, since)
         return found
+
+    def is_held(self, series: Series) -> bool:
+        """Whether every known question of a series was held twice, whatever its trip-wire says."""
+        known = (q for q in (*self.plan.questions, *self.standings) if series_of(q) == series)
+        return all(self.standings.get(q, _NEW).streak >= PROOFS_TO_CLOSE for q in known)
 
     def _shut(self) -> Iterable[Series]:
         """Series with every known question held twice, and a trip-wire clean twice."""

@@ -72,6 +72,20 @@ class ExceptionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Installed:
+    """Types beyond our own list. `uncovered`: of which not every question was answered yet.
+
+    `read`: when discovery was last read, wall seconds; None when it never was.
+    """
+
+    read: float | None = None
+    asked: int = 0
+    left_out: int = 0
+    uncovered: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()  # groups whose backend does not answer
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """What is believed after a round. Times are wall seconds, periods seconds.
 
@@ -96,3 +110,4 @@ class Round:
     expiry: Mapping[str, float] = field(default_factory=dict)  # identity -> end of its token
     reasons: tuple[str, ...] = ()  # why not ready, for people
     exceptions: tuple[ExceptionRow, ...] = ()  # those of the configuration that concern us
+    installed: Installed = field(default_factory=Installed)

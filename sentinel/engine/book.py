@@ -13,6 +13,7 @@ from sentinel.core import agenda, belief, rules, standing, verdict
 from sentinel.core.agenda import Agenda, Rotation
 from sentinel.core.allowed import Allowance, Uses
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.discovery import MOST_TYPES, Catalog
 from sentinel.core.gates import (
     AFTER,
     BEFORE,
@@ -24,8 +25,10 @@ from sentinel.core.gates import (
     first_red,
 )
 from sentinel.core.plan import Plan
+from sentinel.core.plan import make as make_plan
 from sentinel.core.question import CLUSTER, Question, widened
-from sentinel.core.record import ExceptionRow, GateRow, Record, Round, Series, series_of
+from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round, Series, series_of
+from sentinel.core.resources import Resource, is_own
 from sentinel.core.rules import Grant
 from sentinel.core.standing import Change, Standing, Turn
 from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict
@@ -57,7 +60,9 @@ class Book:
     forgotten: set[Series] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)
     uses: Uses = field(default_factory=Uses)
+    catalog: Catalog | None = None
     expiry: Callable[[], Mapping[str, float]] = dict
+    replanned: Callable[[Plan], None] = lambda _: None
     _rules: dict[str, frozenset[Grant]] = field(default_factory=dict, repr=False)
     _planned: tuple[Plan | None, Mapping[Series, list[Question]]] = field(default=(None, {}), repr=False)
 
@@ -197,7 +202,7 @@ class Book:
             coverage=beliefs.coverage(now),
             periods={tier: self.plan.period(tier) for tier in (1, 2, 3)},
             gates=tuple(self.gates.values()),
-            breach_since=dict.fromkeys(self.forgotten, 0.0) | beliefs.breach_since(),
+            breach_since=dict.fromkeys(filter(beliefs.is_held, self.forgotten), 0.0) | beliefs.breach_since(),
             oldest_proof=beliefs.oldest_proofs(),
             inconclusive=self._inconclusive(beliefs),
             latent=beliefs.latent(),
@@ -207,6 +212,7 @@ class Book:
             expiry=self.expiry(),
             reasons=(*((ended,) if ended else ()), *self._not_ready()),
             exceptions=self._exceptions(now),
+            installed=self._installed(beliefs),
         )
         for sink in self.sinks:
             sink.end_round(report)
@@ -217,8 +223,22 @@ class Book:
         subsumed = frozenset(q for q in self.plan.questions if self.is_subsumed(q))
         return belief.Beliefs(self.plan, self.standings, self.clean, subsumed, self.started)
 
+    def learn(self, found: Catalog | None) -> None:
+        """Take what discovery says: what was installed is planned from the next round on, what is gone is not."""
+        if found is None or found is self.catalog:
+            return
+        self.catalog = found
+        if found.installed[:MOST_TYPES] != self.plan.scope.installed:
+            # The slots go on as they were, and so do the tiers' turns.
+            turns = self.rotations
+            self.replan(self.plan)
+            self.rotations = turns
+            self.replanned(self.plan)
+
     def replan(self, plan: Plan) -> None:
         """Take another plan; what is believed of questions that stay is kept."""
+        if self.catalog is not None:
+            plan = make_plan(replace(plan.scope, installed=self.catalog.installed[:MOST_TYPES]))
         self.plan = plan
         self._rules.clear()
         self.rotations = (Rotation(), Rotation())
@@ -266,7 +286,7 @@ class Book:
         self.standings[question] = after
         if question.target == CLUSTER:
             self._widen(question, after)
-        if self.forgotten:
+        if self.forgotten and after.state is not State.HELD:
             self.forgotten.discard(series_of(question))
         if question in self.doubts:
             held = after.verdict.state is State.HELD
@@ -280,6 +300,15 @@ class Book:
                 self.doubts.pop(question, None)
             self.doubts.update(dict.fromkeys(suspicion.questions, 0))
         self.suspicions[key] = suspicion
+
+    def _installed(self, beliefs: belief.Beliefs) -> Installed:
+        found = self.catalog
+        if found is None:
+            return Installed()
+        asked = len(self.plan.scope.installed)
+        unknown = (f"*.{group}" for group in sorted(found.unknown))
+        uncovered = (*beliefs.uncovered(), *unknown)
+        return Installed(found.read, asked, len(found.installed) - asked, uncovered, tuple(sorted(found.stale)))
 
     def _wanted(self, question: Question, now: float) -> str:
         """The exception by which this may be granted, empty when there is none."""
@@ -381,7 +410,11 @@ class Book:
         self._tell(Record(question, gone, seen.verdict, _NEW, change, asked=False))
 
     def _askable(self, question: Question) -> bool:
-        return self._knows(question.identity, question.target)
+        return self._knows(question.identity, question.target) and self._is_served(question.resource)
+
+    def _is_served(self, resource: Resource) -> bool:
+        """Whether this type may still be there; only discovery takes away one that somebody installed."""
+        return is_own(resource.group) or self.catalog is None or resource.label in self.catalog.types
 
     def _knows(self, identity: str, target: str) -> bool:
         scope = self.plan.scope

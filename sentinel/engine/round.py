@@ -42,6 +42,7 @@ class RoundRunner:
     number: int = 0
     ended: str = field(default="no round yet", init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _quiet_until: float = field(default=float("-inf"), init=False)
 
     async def run(self, slot: int) -> None:
         """The round of this slot; whatever happens in it ends in the book."""
@@ -65,6 +66,11 @@ class RoundRunner:
         self.number += 1
         start = self.clock.monotonic()
         asked = 0
+        if start < self._quiet_until:
+            self.ended = f"told to wait for {self._quiet_until - start:.0f} s more"
+            self._give_up(agenda_.questions, Reason.LIMITED)
+            self.book.end(self.number, self.clock.wall(), 0.0, 0, self.ended)
+            return
         limit = 2 * patience + _GRACE_SECONDS
         try:
             async with asyncio.timeout(limit), self.probe.connect() as vantage:
@@ -97,16 +103,18 @@ class RoundRunner:
         after = vantage.lights()
         self.book.see({who: dimmest(before[who], after[who]) for who in before}, self.clock.wall())
         self._judge(pending, before, after, intact=vantage.intact)
+        self.book.learn(vantage.catalog())
         return asked
 
     async def _ask(self, vantage: Vantage, questions: Iterable[Question], deadline: float) -> tuple[Pending, int]:
         """Ask in order; what was served is judged at once, the rest is handed back, with the number asked."""
         pending: Pending = {}
         asked: set[Question] = set()
+        hushed = False
         for question in questions:
             if question in asked or self.book.is_subsumed(question):
                 continue
-            if not vantage.intact or self.clock.monotonic() > deadline:
+            if not vantage.intact or self.clock.monotonic() > deadline or hushed:
                 pending[question] = None
                 continue
             asked.add(question)
@@ -117,6 +125,9 @@ class RoundRunner:
                 self.book.breached(question, seen, second, self.number)
             else:
                 pending[question] = seen
+            if seen.wait:
+                # More of the same would be more of what they have too much of.
+                hushed, self._quiet_until = True, self.clock.monotonic() + seen.wait
         return pending, len(asked)
 
     async def _look_wider(self, vantage: Vantage, question: Question, asked: set[Question]) -> Pending:
@@ -153,7 +164,8 @@ class RoundRunner:
                 # It may have ended the opening, too; what was not asked then is not the cause.
                 bracket = Bracket(bracket.before if bracket.before in _OURS else None, Reason.RECONNECT)
             if seen is None:
-                reason = bracket.red or Reason.UNASKED
+                hushed = self.clock.monotonic() < self._quiet_until
+                reason = bracket.red or (Reason.LIMITED if hushed else Reason.UNASKED)
                 self.book.unasked(question, reason, self.clock.wall(), self.number)
             else:
                 self.book.judged(question, seen, bracket, self.number)

@@ -6,7 +6,7 @@
 connection: who we are on it, and which controls were green before and after.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +17,7 @@ from sentinel.clients.tokens import Token
 from sentinel.core import rules, token, tripwire
 from sentinel.core.allowed import Exceptions
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.discovery import Catalog
 from sentinel.core.gates import Gate, Light, Lights
 from sentinel.core.question import CLUSTER, Form, Question, in_namespace
 from sentinel.core.reply import ANONYMOUS, Caller, classify, reviewed
@@ -24,9 +25,7 @@ from sentinel.core.resources import (
     ABSENT_NAMESPACE,
     DECOY,
     DECOY_CLOSED,
-    FURTHER,
     NAMESPACES,
-    RESOURCES,
     SECRETS,
     VIRTUAL,
     Resource,
@@ -36,13 +35,11 @@ from sentinel.core.tripwire import Wire
 from sentinel.core.wire import JSON, review_of, wire_of
 from sentinel.errors import OwnFault
 from sentinel.kinds import Confirmation, Suspicion
-from sentinel.probes import kube_review
+from sentinel.probes import kube_discovery, kube_review
 from sentinel.probes.identity import Identity
 
 _GREEN = Light(up=True)
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-_DISCOVERY_SECONDS = 600.0
-_ROOTS = frozenset(resource.root for resource in (*RESOURCES, *FURTHER))
 _VIRTUAL = frozenset(resource.label for resource in VIRTUAL)
 
 
@@ -63,12 +60,17 @@ class KubeRead:
     every: float
     within: float
     clock: Clock
-    types: dict[str, Resource] | None = None
-    types_at: float = 0.0
-    all_types_at: float = -1e9
+    discovery: float = 60.0
+    found: Catalog | None = None
+    found_at: float = 0.0
     exceptions: Exceptions = field(default_factory=Exceptions)
     door_read: dict[str, float] = field(default_factory=dict)
     wires: dict[tuple[str, str], Wire] = field(default_factory=dict)
+
+    @property
+    def types(self) -> Mapping[str, Resource] | None:
+        """What is served, by label; None as long as that is not known."""
+        return self.found.types if self.found is not None else None
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["KubeVantage"]:
@@ -239,12 +241,13 @@ class KubeVantage:
 
     async def _discover(self) -> None:
         probe, now = self._probe, self._probe.clock.monotonic()
-        if probe.types is not None and now < probe.types_at + _DISCOVERY_SECONDS:
+        if probe.found is not None and now < probe.found_at + probe.discovery:
             return
         bearer = next((held.text for held in self._tokens.values()), None)
-        found = await kube_review.served_types(self._connection, bearer, _ROOTS)
+        found = await kube_discovery.read_catalog(self._connection, bearer)
         if found is not None:
-            probe.types, probe.types_at = found, now
+            probe.found = found.after(probe.found or Catalog(), probe.clock.wall())
+            probe.found_at = now
 
     async def _controls(self) -> None:
         for who in self._accounts():
@@ -296,7 +299,7 @@ class KubeVantage:
     async def _suspect_wide(
         self, who: Identity, absent: Review, wide: frozenset[Grant], wanted: frozenset[str]
     ) -> Suspicion:
-        found = rules.wide_suspects(wide, who.name, await self._types_for(wide))
+        found = rules.wide_suspects(wide, who.name, self._types())
         questions, only = found.questions, found.review_only
         return Suspicion(who.name, CLUSTER, questions, only, not wide, absent.incomplete, grants=wide, wanted=wanted)
 
@@ -308,7 +311,7 @@ class KubeVantage:
         beyond, wanted = self._unwanted(rules.suspicious(found, wide, target, self._probe.home), who, target)
         wire = tripwire.reviewed(self._wire(who, target), target, found, beyond)
         self._probe.wires[who.name, target] = wire
-        asked = rules.suspects(beyond, who.name, target, await self._types_for(beyond))
+        asked = rules.suspects(beyond, who.name, target, self._types())
         # RBAC that is not loaded lists nothing: that takes back no suspicion.
         known = wire.reds == 0 or bool(beyond or wanted)
         return Suspicion(
@@ -329,23 +332,12 @@ class KubeVantage:
     def _wire(self, who: Identity, target: str) -> Wire:
         return self._probe.wires.get((who.name, target), Wire())
 
-    async def _types_for(self, grants: Collection[Grant]) -> Collection[Resource]:
-        """What is served, read from the whole of discovery only when a grant needs it."""
-        types = self._probe.types or {}
-        strange = [grant for grant in grants if grant.resource != "*"]
-        named = {f"{grant.resource}.{grant.group}" for grant in strange if grant.group}
-        if not any(grant.group == "*" for grant in strange) and named <= types.keys():
-            return types.values()
-        now = self._probe.clock.monotonic()
-        if now < self._probe.all_types_at + self._probe.within:
-            # A Role may name types that nobody serves, and whoever writes it must not set our pace.
-            return types.values()
-        self._probe.all_types_at = now
-        roots = await kube_review.group_roots(self._connection, self._any_bearer())
-        found = roots and await kube_review.served_types(self._connection, self._any_bearer(), roots)
-        if found:
-            self._probe.types = {**found, **types}
+    def _types(self) -> Collection[Resource]:
         return (self._probe.types or {}).values()
+
+    def catalog(self) -> Catalog | None:
+        """As it was read last; an older one is better than none."""
+        return self._probe.found
 
     def lights(self) -> dict[str, Lights]:
         """Each identity's lights; one without a token borrows what `self` was answered."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sentinel.clients.clock import Clock
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.discovery import Catalog
 from sentinel.core.gates import OWN_GATES, Gate, Light, Lights
 from sentinel.core.plan import Plan, Scope, make
 from sentinel.core.question import CLUSTER, Question
@@ -73,6 +74,8 @@ class FarSide:
     confirmed: list[Question] = field(default_factory=list)
     bug_at: Question | None = None
     hangs: bool = False  # the reviews never come back
+    wait: float = 0.0  # seconds, with every 429
+    catalog: Catalog | None = None  # what discovery says
 
     def answer(self, question: Question) -> Answer:
         return self.answers.get(question, self.default)
@@ -152,11 +155,16 @@ class Scripted:
         far.asked.append(question)
         far.clock.now += far.seconds_each
         found = far.answer(question)
-        return Observation(found, far.clock.now, far.seconds_each, CODES.get(found), audit_id=f"a-{len(far.asked)}")
+        wait = far.wait if found is Answer.LIMITED else 0.0
+        audit_id = f"a-{len(far.asked)}"
+        return Observation(found, far.clock.now, far.seconds_each, CODES.get(found), audit_id=audit_id, wait=wait)
 
     async def confirm(self, question: Question) -> Confirmation:
         self.far.confirmed.append(question)
         return Confirmation(self.far.somebody_else, self.far.cause)
+
+    def catalog(self) -> Catalog | None:
+        return self.far.catalog
 
     async def close(self) -> None:
         self.side = "after"
