@@ -31,6 +31,7 @@ HINT_SECONDS = 35.0
 """For a request for hints: the witness answers after 25 at the latest."""
 _MOST_REPLY = 64 * 1024
 _SAID = 200
+_KEPT_SECONDS = 5.0  # less than the witness keeps one that says nothing
 
 
 class RelayClient:
@@ -45,7 +46,7 @@ class RelayClient:
     async def __aenter__(self) -> Self:
         """Open the session; connections are made when there is something to say."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit_per_host=2, ttl_dns_cache=10),
+            connector=aiohttp.TCPConnector(limit_per_host=2, ttl_dns_cache=10, keepalive_timeout=_KEPT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
