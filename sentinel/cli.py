@@ -112,6 +112,8 @@ def check(
             typer.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
         _refuse(ConfigError(examined.problems))
     settings = examined.settings
+    if settings.is_witness:
+        _check_witness(settings, output)
     plan = plan_of(settings)
     seen = forecast.forecast(plan, settings.paging.promise.total_seconds())
     if output is Output.JSON:
@@ -126,6 +128,16 @@ def check(
             typer.echo("\n" + forecast.questions(plan), nl=False)
         for note in examined.notes:
             typer.echo(f"note: {note}", err=True)
+    raise typer.Exit(0 if seen.kept else BAD_CONFIG)
+
+
+def _check_witness(settings: "Settings", output: Output) -> NoReturn:
+    from sentinel.reports import witness_plan
+    from sentinel.subject import lanes_of
+
+    promise = settings.paging.promise.total_seconds()
+    seen = witness_plan.witness_plan(lanes_of(settings), promise, alone=settings.disclosure == "opaque")
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else witness_plan.text(seen), nl=False)
     raise typer.Exit(0 if seen.kept else BAD_CONFIG)
 
 

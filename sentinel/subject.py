@@ -32,6 +32,8 @@ from sentinel.settings import ANONYMOUS, SELF, Identity, Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.world import World, scope_of
 
+PEOPLE = "/people"
+"""Behind a tenant's name: the lane of its groups."""
 MOST_NEWS = 500
 """Questions that wait to be asked out of turn; the rest is found by the rounds."""
 PEOPLES_PART = 0.25
@@ -58,6 +60,15 @@ def plans_of(settings: Settings, tenant: Tenant) -> tuple[Plan, Plan | None]:
         return make_plan(scope), None
     accounts = replace(scope, part=scope.part * (1 - PEOPLES_PART))
     return make_plan(accounts), make_plan(_of_people(scope, tenant))
+
+
+def lanes_of(settings: Settings) -> dict[str, Plan]:
+    """The plan of every lane, by its name."""
+    found: dict[str, Plan] = {}
+    for tenant in settings.tenants:
+        accounts, people = plans_of(settings, tenant)
+        found |= {tenant.name: accounts} | ({f"{tenant.name}{PEOPLE}": people} if people is not None else {})
+    return found
 
 
 def _of_people(scope: Scope, tenant: Tenant) -> Scope:

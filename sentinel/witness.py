@@ -45,7 +45,7 @@ from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.pager import Pager
 from sentinel.sinks.witness_metrics import WitnessMetrics
-from sentinel.subject import Lane, Subject, as_subject, plans_of
+from sentinel.subject import PEOPLE, Lane, Subject, as_subject, plans_of
 from sentinel.watching import OwnToken, Watching, people_of
 from sentinel.web import app as web
 from sentinel.web.tls import Certificate
@@ -152,7 +152,7 @@ class Witness:
         return Subject(tenant, world, self._lane(tenant.name, book, probe, budget), lambda: probe.types)
 
     def _people(self, subject: Subject, plan: Plan, budget: Budget) -> Lane:
-        name = f"{subject.tenant.name}/people"
+        name = f"{subject.tenant.name}{PEOPLE}"
         settings = subject.world.settings
         probe = GroupReview(
             endpoint=subject.world.endpoint,
