@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from sentinel.core.question import CLUSTER
-from sentinel.core.rbac import Binding, Key, Rbac, Role, Subject, Who
+from sentinel.core.rbac import MOST_GRANTS, MOST_OF_A_RULE, Binding, Key, Rbac, Role, Subject, Who
 from sentinel.core.rules import BASELINE, Grant, controls
 
 T = TypeVar("T")
@@ -73,7 +73,8 @@ def affected(before: Rbac, after: Rbac, people: People, created: Iterable[str] =
         for person in people.by_key.get(subject.key(space), ())
         if not space or space in person.targets
     }
-    found = {_compare(before, after, space, person) for space, person in touched}
+    one, other = _Lists(before), _Lists(after)
+    found = {_compare(one, other, space, person) for space, person in touched}
     seen = {(row.subject, row.identity, row.target) for row in found}
     fresh = (
         Affected(person.subject, person.identity, space)
@@ -84,8 +85,33 @@ def affected(before: Rbac, after: Rbac, people: People, created: Iterable[str] =
     return frozenset([*found, *fresh])
 
 
-def _compare(before: Rbac, after: Rbac, space: str, person: Person) -> Affected:
-    old, new = (rbac.rules_of(person.who, space or None) for rbac in (before, after))
+class _Lists:
+    """What is listed for somebody, with each role unrolled once: whoever binds everybody must not cost us much."""
+
+    def __init__(self, rbac: Rbac) -> None:
+        self._rbac = rbac
+        self._of_role: dict[int, frozenset[Grant]] = {}
+
+    def of(self, who: Who, space: str) -> frozenset[Grant]:
+        roles = (self._rbac.role_of(binding) for binding in self._rbac.bindings_to(who, space or None))
+        return frozenset().union(*(self._grants(role) for role in roles if role is not None))
+
+    def _grants(self, role: Role) -> frozenset[Grant]:
+        # The value is alive as long as `rbac` is, so its id is its own.
+        if id(role) not in self._of_role:
+            self._of_role[id(role)] = _unrolled(role)
+        return self._of_role[id(role)]
+
+
+def _unrolled(role: Role) -> frozenset[Grant]:
+    found: set[Grant] = set()
+    for rule in role.rules:
+        found.update(rule.grants(MOST_OF_A_RULE if len(found) < MOST_GRANTS else 1))
+    return frozenset(found)
+
+
+def _compare(before: _Lists, after: _Lists, space: str, person: Person) -> Affected:
+    old, new = (lists.of(person.who, space) for lists in (before, after))
     return Affected(person.subject, person.identity, space or CLUSTER, new - old, bool(old - new))
 
 

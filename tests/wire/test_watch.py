@@ -16,7 +16,7 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.feed import LINE_BYTES, Restart, Splitter
 from sentinel.clients.tokens import HeldToken, Token, parse
-from sentinel.clients.watch import Change, Event, Health, Kind, Pace, Watch
+from sentinel.clients.watch import MOST_CHANGES, Change, Event, Health, Kind, Pace, Watch
 from tests.support import manifests, proxy
 from tests.support.controlplane import ControlPlane
 from tests.support.proxy import Proxy
@@ -216,6 +216,28 @@ class TestAnHonestServer:
         assert ear.health.missed == 0
         assert ear.restarts == {}
 
+    async def test_a_storm_that_is_costly_to_hear_leaves_the_others_their_time(self, space, admin, held):
+        async with watching(space, space.url, held, CHECKING) as ear:
+            await ear.up()
+            tell = ear.watch._on_change
+            busy = 0.0
+
+            def costly(change):
+                nonlocal busy
+                began = time.monotonic()
+                time.sleep(0.02)
+                tell(change)
+                busy += time.monotonic() - began
+
+            ear.watch._on_change = costly
+            began = time.monotonic()
+            await asyncio.to_thread(storm, admin, 50)
+            await ear.until(lambda: ear.health.objects == 1 and busy > 0)
+            share = busy / (time.monotonic() - began)
+
+        assert share < 0.4
+        assert ear.health.missed == 0
+
     async def test_the_list_never_asks_for_more_than_a_page_at_once(self, space, admin, front, held):
         async with watching(space, front.url, held) as ear:
             await ear.up()
@@ -260,6 +282,25 @@ class TestABrokenStream:
         assert set(ear.told) == {("deleted", "old"), ("added", "new"), ("modified", "kept")}
         assert ear.restarts[Restart.EOF] == 1
         assert ear.health.missed == 0
+
+    async def test_after_much_has_changed_a_new_picture_is_told_and_not_each_difference(
+        self, space, admin, front, streams, held
+    ):
+        admin.apply(binding("old", "people"))
+
+        async with watching(space, front.url, held) as ear:
+            await ear.up()
+            streams.lists = proxy.answers(503)
+            front.drop_connections()
+            await ear.until(lambda: ear.restarts.get(Restart.LIST))
+            admin.delete(binding("old"))
+            for number in range(MOST_CHANGES):
+                admin.create(binding(f"new-{number}", "people"))
+            streams.lists = proxy.passes
+            await ear.until(lambda: len(ear.changes) == 2)
+
+        assert ear.told == []
+        assert len(ear.changes[1].everything) == MOST_CHANGES + 1
 
     async def test_a_stream_that_ends_before_its_time_begins_anew(self, space, admin, front, streams, held):
         async with watching(space, front.url, held) as ear:
