@@ -42,6 +42,30 @@ MEASURED = {
 }
 """The contract on metrics: what a sentinel exposes, written out here so that a renamed one is noticed."""
 
+WITNESSED = {
+    "sentinel_witness_breach_since_timestamp_seconds",
+    "sentinel_witness_round_timestamp_seconds",
+    "sentinel_witness_oldest_proof_timestamp_seconds",
+    "sentinel_witness_coverage_ratio",
+    "sentinel_witness_inconclusive",
+    "sentinel_witness_config_match",
+    "sentinel_witness_period_seconds",
+    "sentinel_accounts_unwatched",
+    "sentinel_watch_up",
+    "sentinel_watch_events_total",
+    "sentinel_watch_restarts_total",
+    "sentinel_watch_missed_total",
+    "sentinel_relay_requests_total",
+    "sentinel_relay_alerts_total",
+    "sentinel_hints_total",
+    "sentinel_build_info",
+    "sentinel_config_hash",
+    "sentinel_config_last_reload_successful",
+    "sentinel_page_pushes_total",
+    "process_resident_memory_bytes",
+}
+"""The same of the witness."""
+
 
 def panels() -> Iterator[dict[str, Any]]:
     yield from (panel for panel in DASHBOARD["panels"] if panel["type"] != "row")
@@ -75,7 +99,14 @@ def test_every_series_is_one_that_somebody_gives() -> None:
     asked = {name for text in expressions() for name in re.findall(r"\b(?:sentinel|process)[a-z_:]+", text)}
 
     assert asked
-    assert asked <= MEASURED | recorded()
+    assert asked <= MEASURED | WITNESSED | recorded()
+
+
+def test_all_tenants_are_not_the_witness_which_has_no_tenant() -> None:
+    (chosen,) = [found for found in DASHBOARD["templating"]["list"] if found["name"] == "tenant"]
+
+    assert not re.fullmatch(chosen["allValue"], "")
+    assert re.fullmatch(chosen["allValue"], "team-a")
 
 
 def test_it_is_the_dashboard_that_the_pages_link_to() -> None:

@@ -157,6 +157,25 @@ def ended(side: ssl.SSLObject) -> bool:
     return True
 
 
+def test_a_release_can_be_given_a_witness_and_lose_it_again(empty: ControlPlane, release: Release) -> None:
+    own = [f for f in chart.render(plain(2)) if "witness" in f["metadata"]["name"]]
+    release.install(chart.values(2))
+    try:
+        assert not [f for f in own if empty.admin.exists(f)]
+
+        release.upgrade(plain(2))
+        assert all(empty.admin.exists(f) for f in own)
+        assert authority(empty, "team-1")
+
+        release.upgrade(chart.values(2))
+        assert not [f for f in own if empty.admin.exists(f)]
+        found = empty.admin.must("GET", "/api/v1/namespaces/team-1/configmaps/sentinel")["data"]
+        assert found.keys() == {"sentinel.yaml"}
+        assert "relay" not in found["sentinel.yaml"]
+    finally:
+        release.uninstall()
+
+
 def test_somebody_elses_certificate_is_left_alone(empty: ControlPlane, release: Release) -> None:
     own = {"tls": chart.TLS}
     empty.admin.apply(manifests.namespace(chart.RELEASE))

@@ -24,7 +24,7 @@ def test_the_package_holds_the_rules_themselves_and_no_link(tmp_path: Path) -> N
     assert shipped
     assert shipped | {"alerts/route.yaml", "dashboards/sentinel.json"} <= set(members)
     assert all(member.isfile() for member in members.values())
-    assert not [name for name in members if "runbooks" in name or "tests" in name]
+    assert not [name for name in members if "runbooks" in name or "tests" in name or "soc" in name]
 
 
 def test_a_packaged_chart_renders_what_the_repository_renders(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.deploy import chart, image
 from tests.deploy.conftest import chosen
-from tests.deploy.test_dashboard import MEASURED
+from tests.deploy.test_dashboard import MEASURED, WITNESSED
 from tests.support.child import Child
 from tests.support.controlplane import ControlPlane
 from tests.support.eventually import eventually
@@ -152,6 +152,8 @@ def test_the_witness_becomes_ready_proves_denials_of_every_tenant_and_opens_its_
 
     eventually(ready, 90, lambda: f"/readyz says 200\n{fetch(f'http://{address}/readyz')}\n{witness.log_tail()}")
     eventually(lambda: proven() == {"team-1", "team-2"}, 60, lambda: f"a round of each\n{witness.log_tail()}")
+    shown = families(fetch(f"http://{address}/metrics")[1])
+    assert {name.removesuffix("_total") for name in WITNESSED} <= {name.removesuffix("_total") for name in shown}
     config = chart.one(objects, "ConfigMap", "sentinel", "team-1")["data"]
     assert answers(config["ca.crt"], relay_of(config["sentinel.yaml"]))
 
