@@ -1,10 +1,10 @@
-"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page relay."""
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page relay witness."""
 
 import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import cost, daemon, page, peers, relay, table
+from tests.bench import cost, daemon, page, peers, relay, table, witness
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -12,6 +12,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "daemon": daemon.measure,
     "page": page.measure,
     "relay": relay.measure,
+    "witness": witness.measure,
 }
 
 
