@@ -4,7 +4,7 @@ Questions grow with the square of the tenants, and audit volume, not CPU, is the
 three tiers and one budget for the cluster, of which each daemon takes its share:
 
     tier 1  each round        trip-wire of every target, the cluster-scope list of secrets
-    tier 2  within `within`   secrets of every target, cluster-scope lists, all of `anonymous`
+    tier 2  within `within`   secrets of every target, the gravest at cluster scope, most of `anonymous`
     tier 3  within `sweep`    everything else
 
 Where the budget does not suffice, periods are stretched, and the stretched ones are published:
@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from sentinel.core import powers
 from sentinel.core.allowed import Allowance, Exceptions
-from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
+from sentinel.core.question import CLUSTER, Form, Question, at_cluster_scope, in_namespace
 from sentinel.core.resources import NAMESPACES, RESOURCES, SECRETS, Resource
 
 BATCH = 20
@@ -149,7 +150,7 @@ def make(scope: Scope) -> Plan:
 
 
 def glance_cost(scope: Scope, targets: int) -> int:
-    """Requests of a short round out of turn, without what it finds to ask: controls, and a review and two doors each."""
+    """Requests of a short round out of turn: controls, and a review and two doors for each target."""
     return _controls(scope) + 3 * targets * len(scope.accounts)
 
 
@@ -193,7 +194,9 @@ def _tier1_cost(scope: Scope) -> int:
 def _cost(batches: Sequence[Batch]) -> int:
     # A pair of doors brackets each batch that is about one namespace.
     doors = sum(2 for batch in batches if batch[0].target != CLUSTER)
-    return doors + sum(len(batch) for batch in batches)
+    # Beside a review one of our own canary, once in a round.
+    reviews = sum(any(question.form is Form.REVIEW for question in batch) for batch in batches)
+    return doors + reviews + sum(len(batch) for batch in batches)
 
 
 def _tier2(scope: Scope, tier1: Batch) -> Iterator[Question]:
@@ -202,6 +205,7 @@ def _tier2(scope: Scope, tier1: Batch) -> Iterator[Question]:
             yield from (in_namespace(who, verb, SECRETS, target) for verb in ("list", "get"))
         lists = (at_cluster_scope(who, "list", resource) for resource in (*RESOURCES, *scope.installed))
         yield from (question for question in lists if question not in tier1)
+        yield from powers.gravest_for_all(who, anonymous=False)
     yield from _anonymous(scope)
 
 
@@ -222,8 +226,10 @@ def _anonymous(scope: Scope) -> Iterator[Question]:
                 lists = (*RESOURCES, *scope.installed)
                 yield from (at_cluster_scope(who, "list", resource) for resource in lists)
                 yield in_namespace(who, "get", NAMESPACES, target)
+                yield from powers.gravest_for_all(who, anonymous=True)
             else:
                 yield from _inside(who, target, RESOURCES)
+                yield from powers.gravest_inside(who, target, anonymous=True)
 
 
 def _tier3(scope: Scope) -> Iterator[Question]:
@@ -231,12 +237,18 @@ def _tier3(scope: Scope) -> Iterator[Question]:
     for who in scope.accounts:
         for target in scope.targets:
             yield from _inside(who, target, (*others, *scope.installed))
+            yield from powers.gravest_inside(who, target, anonymous=False)
+            yield from powers.rest_inside(who, target, anonymous=False)
+        yield from powers.rest_for_all(who, anonymous=False)
         yield in_namespace(who, "get", NAMESPACES, CLUSTER)
         yield from (in_namespace(who, "get", row, CLUSTER) for row in scope.installed if not row.namespaced)
     for who in scope.anonymous:
         for target in _ours(scope):
-            if target != CLUSTER:
+            if target == CLUSTER:
+                yield from powers.rest_for_all(who, anonymous=True)
+            else:
                 yield from _inside(who, target, scope.installed)
+                yield from powers.rest_inside(who, target, anonymous=True)
 
 
 def _inside(who: str, target: str, resources: Iterable[Resource]) -> Iterator[Question]:

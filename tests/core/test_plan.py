@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.core.plan import BATCH, PAGE_SECONDS, enough_qps, make
-from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
-from sentinel.core.resources import ABSENT_NAME, BEACON, CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS
+from sentinel.core.question import CLUSTER, Form, Question, at_cluster_scope, in_namespace
+from sentinel.core.resources import ABSENT_NAME, BEACON, CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, named
 from tests.core.scopes import scope
 
 NAMESPACED = [resource for resource in RESOURCES if resource is not NAMESPACES]
@@ -40,11 +40,12 @@ ASKED_FOR = [
 # the same for what only the sweep finds (seconds), and the qps with which the page comes within five minutes.
 TABLE = """
 tenants  questions  every  within    sweep  requests/s  GB/day   page  by sweep  enough qps
-2              232   10.0     120     1800        5.20    0.62    208      1888        10
-10             498   10.0     120     1800       34.95    4.14    208      1888        40
-50            2018   48.3     598     8537      100.00   11.84    686      8625       290
-100           3935  180.0    2013    32090      100.00   11.84   2101     32178       950
-170           6595  504.3    5192    90265      100.00   11.84   5280     90353      2450
+2               427   10.0     120     1800        5.60    0.66    208      1888        10
+10              926   10.0     120     1800       38.28    4.53    208      1888        40
+24             1920   12.8     210     4460      100.00   11.84    298      4548       100
+50             3766   48.3     615    16902      100.00   11.84    703     16990       300
+100            7349  180.0    2041    63228      100.00   11.84   2129     63316       970
+170           12319  504.3    5238   177100      100.00   11.84   5326    177188      2480
 """
 FIGURES = [tuple(map(float, line.split())) for line in TABLE.strip().splitlines()[1:]]
 
@@ -100,6 +101,101 @@ def expected_of_accounts(given_, who):
     for resource in RESOURCES:
         yield Question(who, "list", resource, None, CLUSTER)
     yield Question(who, "get", NAMESPACES, None, CLUSTER, ABSENT_NAME)
+    for target in given_.targets:
+        yield from as_good_as_reading_in(who, target)
+    yield from as_good_as_reading_for_all(who)
+
+
+# Written down by hand, and not taken from the product.
+AS_GOOD_AS_READING = """
+watch secrets
+patch secrets
+deletecollection secrets
+get pods/log
+get pods/exec
+create pods/exec
+get pods/attach
+create pods/attach
+get pods/portforward
+create pods/portforward
+get pods/proxy
+create pods/proxy
+get services/proxy
+create services/proxy
+patch pods/ephemeralcontainers
+create serviceaccounts/token
+impersonate serviceaccounts
+escalate roles.rbac.authorization.k8s.io
+bind roles.rbac.authorization.k8s.io
+create rolebindings.rbac.authorization.k8s.io
+create endpoints
+patch endpoints
+create endpointslices.discovery.k8s.io
+patch endpointslices.discovery.k8s.io
+create pods
+create deployments.apps
+create statefulsets.apps
+create daemonsets.apps
+create replicasets.apps
+create jobs.batch
+create cronjobs.batch
+create replicationcontrollers
+"""
+FOR_ALL = """
+get nodes/proxy
+create nodes/proxy
+impersonate users
+impersonate groups
+impersonate serviceaccounts
+create pods
+create pods/exec
+create serviceaccounts/token
+create clusterrolebindings.rbac.authorization.k8s.io
+escalate clusterroles.rbac.authorization.k8s.io
+bind clusterroles.rbac.authorization.k8s.io
+patch clusterroles.rbac.authorization.k8s.io
+create certificatesigningrequests.certificates.k8s.io
+update certificatesigningrequests.certificates.k8s.io/approval
+approve signers.certificates.k8s.io
+create mutatingwebhookconfigurations.admissionregistration.k8s.io
+patch mutatingwebhookconfigurations.admissionregistration.k8s.io
+create validatingwebhookconfigurations.admissionregistration.k8s.io
+patch validatingwebhookconfigurations.admissionregistration.k8s.io
+"""
+AUTHORIZERS_OWN = ("escalate", "bind", "approve", "impersonate groups")
+
+
+def as_good_as_reading_in(who, target):
+    for line in AS_GOOD_AS_READING.split("\n"):
+        verb, _, kind = line.partition(" ")
+        label, _, below = kind.partition("/")
+        if line and not (who == "anonymous" and line.startswith(AUTHORIZERS_OWN)):
+            yield in_namespace(who, verb, named(label), target, below)
+    yield Question(who, "patch", NAMESPACES, None, target, target)
+
+
+def as_good_as_reading_for_all(who):
+    for line in FOR_ALL.split("\n"):
+        verb, _, kind = line.partition(" ")
+        label, _, below = kind.partition("/")
+        if line and not (who == "anonymous" and line.startswith(AUTHORIZERS_OWN)):
+            yield at_cluster_scope(who, verb, named(label), below)
+
+
+def test_what_is_as_good_as_reading_is_asked_in_four_forms():
+    forms = {(q.verb, q.resource.label, q.subresource): q.form for q in make(scope(2)).questions}
+
+    assert forms["create", "pods", "exec"] is Form.LONG
+    assert forms["create", "serviceaccounts", "token"] is Form.REQUEST
+    assert forms["impersonate", "serviceaccounts", ""] is Form.IMPERSONATE
+    assert forms["escalate", "roles.rbac.authorization.k8s.io", ""] is Form.REVIEW
+    assert set(forms.values()) == set(Form)
+
+
+def test_who_has_no_token_is_not_asked_for_what_only_a_review_can_tell():
+    asked = [q for me in range(3) for q in make(scope(3, me)).questions if q.identity == "anonymous"]
+
+    assert {q.form for q in asked} == set(Form) - {Form.REVIEW}
 
 
 @pytest.mark.parametrize("accounts", [("self",), ("self", "billing")], ids=["self", "two-accounts"])
@@ -127,6 +223,8 @@ def test_all_daemons_together_ask_each_anonymous_question_exactly_once(tenants):
     due = {in_namespace("anonymous", verb, kind, ns) for ns in everywhere for kind in NAMESPACED for verb in LG}
     due |= {at_cluster_scope("anonymous", "list", resource) for resource in RESOURCES}
     due |= {in_namespace("anonymous", "get", NAMESPACES, CLUSTER)}
+    due |= {q for ns in everywhere for q in as_good_as_reading_in("anonymous", ns)}
+    due |= set(as_good_as_reading_for_all("anonymous"))
     assert asked == Counter(due)
 
 
@@ -152,8 +250,15 @@ def test_the_tiers_are_those_of_the_design():
     assert {q for q in second if q.identity == "self" and q.target != CLUSTER} == {
         in_namespace("self", verb, SECRETS, target) for target in scope(3).targets for verb in LG
     }
-    assert {q for q in third if q.identity == "anonymous"} == set()
     assert not second & third
+    nobodys = {q for me in range(3) for q in batched(make(scope(3, me)).tier2) if q.identity == "anonymous"}
+    assert {q.verb for q in nobodys if not q.subresource} == {"list", "get", "create", "impersonate"}
+    assert {in_namespace("anonymous", "create", named("pods"), "team-002", "exec")} <= nobodys
+    assert nobodys >= {in_namespace("anonymous", verb, SECRETS, ns) for ns in scope(3).everywhere for verb in LG}
+
+
+def batched(tier):
+    return {question for batch in tier for question in batch}
 
 
 SCOPES = st.builds(
