@@ -6,7 +6,9 @@
     reports/   WRITES   values in, text out     web/     SHOWS  health, metrics, the status page
     settings/  the configuration as types       kinds.py the contracts between the rooms
     world.py   settings turned into what they name
-    daemon.py  joins everything                 cli.py   parses and prints
+    daemon.py  joins a tenant's sentinel        witness.py  joins the witness: subject.py one tenant as it
+    reload.py  the file while it lasts                      sees it, watching.py what it watches
+    cli.py     parses and prints; doctor.py, explain.py, once.py, baseline.py  what their commands do
     demo/      a stand-in API server, and the show on the terminal
 
 One direction: settings -> plan -> agenda -> observation -> verdict -> standing -> record -> sinks.
