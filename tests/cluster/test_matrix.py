@@ -8,6 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from sentinel.core import rules
+from sentinel.core.question import Question
+from sentinel.core.resources import RESOURCES
+from sentinel.core.rules import Grant as Listed
 from tests.cluster.ground import Ground
 from tests.cluster.matrix import disturbances, grants
 from tests.cluster.matrix.disturbances import DISTURBANCES, Disturbance
@@ -23,6 +27,27 @@ def stage(ground: Ground) -> Iterator[Stage]:
     ground.install()
     with Stage(ground) as built:
         yield built
+
+
+def test_no_class_of_question_is_without_a_row(stage: Stage) -> None:
+    """What is planned, type by type; what the trip-wire may lead to, as kinds of question."""
+    rows = {row.asked.key: row.asked.check for row in GRANTS}
+    kinds = {(row.asked.check, row.asked.verb, row.asked.sub) for row in GRANTS}
+    everything = [Listed("*", "*", "*")]
+
+    planned = {key(question): question.check for question in stage.look.plan.questions}
+    inside = rules.suspects(everything, "self", "team-b", RESOURCES).questions
+    beyond = rules.wide_suspects(everything, "self", RESOURCES).questions
+
+    assert {found: check for found, check in planned.items() if rows.get(found) != check} == {}
+    assert {(q.check, q.verb, q.subresource) for q in (*inside, *beyond)} - kinds == set()
+    assert len(GRANTS) >= 150
+    assert len(DISTURBANCES) >= 30
+    assert len({row.name for row in GRANTS}) == len(GRANTS)
+
+
+def key(question: Question) -> tuple[str, str, str]:
+    return question.verb, question.resource.label, question.subresource
 
 
 @pytest.mark.parametrize("row", GRANTS if FULL else grants.sample(), ids=lambda row: row.name)

@@ -66,6 +66,10 @@ READS = (
     *_rows("api/metadata", "list get", "leases.coordination.k8s.io persistentvolumeclaims"),
     *_rows("api/metadata", "list get", "ingresses.networking.k8s.io networkpolicies.networking.k8s.io"),
     *_rows("api/metadata", "list get", "namespaces", wide=True),
+    *_rows("api/configmaps", "watch", "configmaps"),
+    *_rows("api/workloads", "watch", "pods"),
+    *_rows("api/access", "watch", f"roles.{RBAC}"),
+    *_rows("api/metadata", "watch", "events"),
 )
 """What is simply read."""
 
@@ -82,6 +86,8 @@ POWER = (
     *_rows("api/escalation", "create", "serviceaccounts/token"),
     *_rows("api/escalation", "impersonate", "serviceaccounts"),
     *_rows("api/escalation", "impersonate", "users groups", wide=True),
+    *_rows("api/escalation", "impersonate:serviceaccount", "serviceaccounts.authentication.k8s.io"),
+    *_rows("api/escalation", "impersonate:user-info", "users.authentication.k8s.io", wide=True),
     *_rows("api/escalation", "escalate bind", f"roles.{RBAC}"),
     *_rows("api/escalation", "escalate bind", f"clusterroles.{RBAC}", wide=True),
     *_rows("api/escalation", "create", f"certificatesigningrequests.{CERTIFICATES}", wide=True),

@@ -24,10 +24,11 @@ from sentinel.core.verdict import Reason, State
 from tests import parts
 from tests.cluster.ground import MOST_ROUNDS, Ground
 from tests.cluster.lookout import Lookout
-from tests.cluster.matrix import ways
+from tests.cluster.matrix import people, ways
 from tests.cluster.matrix.classes import OWN
 from tests.cluster.matrix.disturbances import Disturbance
 from tests.cluster.matrix.grants import Grant
+from tests.cluster.matrix.people import PeopleLookout
 from tests.cluster.matrix.ways import Opening
 from tests.deploy import chart
 from tests.support import manifests
@@ -96,7 +97,7 @@ class Stage:
     def renew(self) -> None:
         """Sentinels that know nothing yet: what one row did to them must not matter to the next."""
         self._looks = {tenant: self._lookout(tenant) for tenant in ("team-a", "team-b")}
-        self._witness = self._witnessing()
+        self._witness, self._people = self._witnessing()
         self.look = self._looks["team-a"]
 
     def _lookout(self, tenant: str, *, behind_front: bool = False) -> Lookout:
@@ -105,17 +106,21 @@ class Stage:
         server = self.ground.front if behind_front else None
         return Lookout(self.cluster, folder, config, namespace=tenant, server=server)
 
-    def _witnessing(self) -> Lookout:
-        """The witness, as far as it looks at team-a."""
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        config = chart.one(self.ground.objects, "ConfigMap", "sentinel-witness")["data"]["witness.yaml"]
-        account = "sentinel-witness"
-        return Lookout(self.cluster, folder, config, namespace=chart.RELEASE, account=account, subject=ways.TENANT)
+    def _witnessing(self) -> tuple[Lookout, Lookout]:
+        """The witness, as far as it looks at team-a: at its accounts, and at its people."""
+        first, second = (Path(tempfile.mkdtemp(dir=self.folder)) for _ in range(2))
+        config = chart.one(self.ground.objects, "ConfigMap", people.ACCOUNT)["data"]["witness.yaml"]
+        accounts = Lookout(
+            self.cluster, first, config, namespace=chart.RELEASE, account=people.ACCOUNT, subject=ways.TENANT
+        )
+        return accounts, PeopleLookout(self.cluster, second, config)
 
     def _seer(self, opening: Opening) -> Lookout:
         """Who must see it. What the anonymous are let into is asked by one sentinel for all."""
         if opening.identity == "self":
             return self._looks["team-a"]
+        if opening.identity.startswith("group:"):
+            return self._people
         if opening.identity != "anonymous":
             return self._witness
         asked = ((look, question) for look in self._looks.values() for question in look.plan.questions)
