@@ -126,7 +126,8 @@ def _touched(before: Rbac, after: Rbac) -> Iterator[tuple[str, Subject]]:
         for was, is_now in _pairs(old[0], new[0]):
             role = is_now or was
             if role is not None and (was is None or is_now is None or was.rules != is_now.rules):
-                yield from _bound(before, after, role)
+                # Bindings that are gone are told of as such.
+                yield from _bound(after, role)
 
 
 def _inside(rbac: Rbac, name: str) -> tuple[Mapping[str, Role], Mapping[str, Binding]]:
@@ -148,7 +149,6 @@ def _renamed(old: Binding | None, new: Binding | None) -> Sequence[Subject]:
     return [*(one ^ other if same_role else one | other)]
 
 
-def _bound(before: Rbac, after: Rbac, role: Role) -> Iterator[tuple[str, Subject]]:
-    for rbac in (before, after):
-        for binding in rbac.bindings_of(role):
-            yield from ((binding.namespace, subject) for subject in binding.subjects)
+def _bound(rbac: Rbac, role: Role) -> Iterator[tuple[str, Subject]]:
+    for binding in rbac.bindings_of(role):
+        yield from ((binding.namespace, subject) for subject in binding.subjects)

@@ -12,6 +12,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "daemon": daemon.measure,
     "page": page.measure,
     "relay": relay.measure,
+    "watch": watch.measure,
     "witness": witness.measure,
 }
 

@@ -185,6 +185,13 @@ class TestARole:
 
         assert told(before, after) == {(*SELF_A, B)}
 
+    def test_beside_another_is_told_apart(self):
+        other = role(B, Rule(("create",), ("",), ("pods",)), name="other")
+        before = rbac(role(), binding(account()))
+        after = before.with_object(other).with_object(binding(account(), name="second", to="other"))
+
+        assert affected(before, after, PEOPLE) == {Affected(A, "self", B, frozenset({Grant("create", "", "pods")}))}
+
 
 class TestANamespace:
     def test_that_is_new_is_looked_at_by_all_who_must_be_denied_there(self):
@@ -223,7 +230,7 @@ class TestWhatTheChartGives:
         assert not row.is_wanted("sentinel-system")
 
 
-SPACES = st.sampled_from(["", A, B, SYSTEM, "elsewhere"])
+SPACES = st.sampled_from(["", "", B, B, B, A, SYSTEM, "elsewhere"])
 SUBJECTS = st.sampled_from(
     [
         account(),
@@ -263,7 +270,9 @@ def bindings(draw):
     return binding(*draw(st.lists(SUBJECTS, max_size=3)), space=space, name=draw(NAMES), kind=kind, to=draw(NAMES))
 
 
-WORLDS = st.lists(roles() | bindings(), max_size=8).map(Rbac.of)
+WORLDS = st.builds(
+    lambda made, bound: Rbac.of([*made, *bound]), st.lists(roles(), max_size=5), st.lists(bindings(), max_size=8)
+)
 
 
 @st.composite
