@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import cost, daemon, page, peers, relay, table, witness
+from tests.bench import cost, daemon, page, peers, relay, table, watch, witness
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
