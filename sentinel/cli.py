@@ -202,7 +202,7 @@ def explain(
     async def work() -> report.Report | ClientError:
         try:
             if from_alert:
-                cases = await joined.cases_of_alerts(from_alert, config)
+                cases = await joined.cases_of_alerts(from_alert, config, user)
                 cases = tuple(joined.between(case, *window) for case in cases)
             else:
                 who = joined.who_in(config, tenant, identity) if tenant else spoken.who(user, tuple(group))

@@ -179,22 +179,31 @@ async def way_in(kubeconfig: str | None, context: str | None, environ: Mapping[s
     return await Kubeconfig(path, context, Clock()).load(certificates=True)
 
 
-async def cases_of_alerts(source: str, config: Path | None) -> tuple[Case, ...]:
-    """One for each breach in a list of alerts. Raises ClientError, OwnFault when one does not say who."""
-    found = alerted.alerts(await alert_list.read(source))
-    return tuple(_case_of(alert, config) for alert in found)
+async def cases_of_alerts(source: str, config: Path | None, user: str = "") -> tuple[Case, ...]:
+    """One for each breach in a list of alerts. `user`: for those that do not say who. Raises ClientError."""
+    told: dict[tuple[str, str, str, str], Alerted] = {}
+    for alert in alerted.alerts(await alert_list.read(source)):
+        key = (alert.tenant, alert.identity, alert.target, alert.check)
+        # One breach may come twice, pushed and by rule; the pushed one knows more.
+        told[key] = max(told.get(key, alert), alert, key=lambda one: (bool(one.user), len(one.questions)))
+    return tuple(_case_of(alert, config, user) for alert in told.values())
 
 
-def _case_of(alert: Alerted, config: Path | None) -> Case:
-    if alert.groups:
-        who = who_of_group(alert.groups[0])
-    elif alert.user:
-        who = spoken.who(alert.user)
-    else:
-        who = who_in(config, alert.tenant, alert.identity)
-    title = f"{alert.tenant}/{alert.identity} at {alert.target or '?'} ({alert.check}): {who.user or who.groups[0]}"
+def _case_of(alert: Alerted, config: Path | None, user: str) -> Case:
+    title = f"{alert.tenant}/{alert.identity} at {alert.target or '?'} ({alert.check})"
     since = alert.closed_before if alert.closed_before is not None else alert.since
-    return Case(title, who, alert.questions or planned(alert), since, alert.ends)
+    try:
+        who = _who_of(alert, config, user)
+    except OwnFault as error:
+        return Case(f"{title}: {error}", Who(""), (), since, alert.ends)
+    return Case(f"{title}: {who.user or who.groups[0]}", who, alert.questions or planned(alert), since, alert.ends)
+
+
+def _who_of(alert: Alerted, config: Path | None, user: str) -> Who:
+    if alert.groups:
+        return who_of_group(alert.groups[0])
+    named = alert.user or user
+    return spoken.who(named) if named else who_in(config, alert.tenant, alert.identity)
 
 
 def between(case: Case, since: float | None, until: float | None) -> Case:

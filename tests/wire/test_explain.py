@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,8 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from sentinel.core import page
 from tests.support import manifests
+from tests.support.alertmanager import Alertmanager
 from tests.support.apiclient import ApiClient
+from tests.support.authorizer import WebhookAuthorizer, breaks, grants
+from tests.support.breaches import SENDER, Belief
 from tests.support.controlplane import ADMIN, CONTROLLERS, ControlPlane
 from tests.support.eventually import eventually
 from tests.support.manifests import Dict, of_account, of_group, of_user, rule
@@ -179,9 +184,15 @@ def test_of_an_aggregated_role_the_source_and_the_label_are_named(place: Place) 
 
 def until(ask: Callable[[], Said], word: str) -> Said:
     """The first time that it says so."""
-    said = [ask()]
-    eventually(lambda: word in said[-1].out or said.append(ask()), 30, lambda: said[-1].out + said[-1].err)
-    return said[-1]
+    said = ask()
+
+    def asked() -> bool:
+        nonlocal said
+        said = ask()
+        return word in said.out
+
+    eventually(asked, 30, lambda: said.out + said.err)
+    return said
 
 
 def test_a_default_binding_is_kept_from_coming_back(place: Place) -> None:
@@ -298,3 +309,88 @@ def test_json_says_the_same(place: Place) -> None:
     assert (case["state"], answer["allowed"]) == ("open", True)
     assert answer["paths"][0]["binding"]["manager"] == "tests"
     assert case["closings"][0]["commands"] == ["kubectl delete rolebinding/breach -n team-b"]
+
+
+# From a page.
+
+NOON = 1795262400.0  # 2026-11-21T12:00:00Z
+
+
+def pushed() -> Dict:
+    """What a sentinel pushes about itself, as it stands in the code."""
+    record = Belief(proven=NOON - 10).served(NOON)
+    case = page.learn(None, record)
+    assert case is not None
+    return page.body(page.breach_page(SENDER, case), NOON + 4e8)
+
+
+def by_rule(pushed: Dict) -> Dict:
+    labels = {key: value for key, value in pushed["labels"].items() if key != "path"}
+    return pushed | {
+        "labels": labels,
+        "annotations": {"description": "Tenant team-a, asking as identity self, gets in."},
+    }
+
+
+def test_from_alertmanagers_own_list(place: Place) -> None:
+    with Alertmanager({"route": {"receiver": "none"}, "receivers": [{"name": "none"}]}) as manager:
+        manager.send(pushed(), by_rule(pushed()), {"labels": {"alertname": "Other", "tenant": "team-a"}})
+        eventually(lambda: len(manager.alerts()) == 3, 10)
+        with place.hole(*manifests.grant("team-b", "breach", TO_US, READ)):
+            said = place.explain("--from-alert", f"{manager.url}/api/v2/alerts", "-o", "json")
+
+    (case,) = said.json["cases"]
+    assert said.code == 1
+    assert case["user"] == USER
+    assert {(answer["question"], answer["namespace"]) for answer in case["answers"]} == {("list secrets", "team-b")}
+    assert case["closings"][0]["commands"] == ["kubectl delete rolebinding/breach -n team-b"]
+
+
+def test_from_a_webhooks_message_of_a_rule_that_names_no_question_the_planned_ones_are_looked_at(
+    place: Place, tmp_path: Path
+) -> None:
+    message = tmp_path / "message.json"
+    message.write_text(json.dumps({"version": "4", "alerts": [by_rule(pushed()) | {"status": "firing"}]}))
+    config = tmp_path / "sentinel.yaml"
+    config.write_text(yaml.safe_dump({"tenants": [{"name": "team-a", "namespaces": ["team-a"]}]}))
+
+    nobody = place.explain("--from-alert", str(message))
+    by_config = place.explain("--from-alert", str(message), "-c", str(config), "-o", "json")
+    by_user = place.explain("--from-alert", str(message), "--user", USER, "-o", "json")
+
+    assert nobody.code == 3 and "give --user" in nobody.out
+    assert by_config.json == by_user.json
+    asked = {answer["question"] for answer in by_user.json["cases"][0]["answers"]}
+    assert {"list secrets", "get secrets/sentinel-beacon"} <= asked
+    assert by_user.code == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[1, null, {}]", '{"alerts": {"a": 1}}', "[" * 2000, '[{"labels": 3}]']
+)
+def test_alerts_that_are_none_are_no_breach_and_no_error(place: Place, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "alerts.json"
+    file.write_text(text)
+
+    said = place.explain("--from-alert", str(file))
+
+    assert said.code == 3
+    assert "Traceback" not in said.err
+
+
+def test_what_a_webhook_authorizer_allows_no_binding_explains_and_that_is_said() -> None:
+    with ControlPlane() as cluster, WebhookAuthorizer(cluster) as authorizer, tempfile.TemporaryDirectory() as folder:
+        cluster.flags |= authorizer.flags
+        cluster.stop_apiserver()
+        cluster.start_apiserver()
+        place = Place(cluster, Path(folder))
+        authorizer.answer = grants(USER, "list", "secrets", "team-b")
+        by_policy = place.about("list", "secrets", "-n", "team-b")
+        authorizer.answer = breaks
+        broken = place.about("list", "secrets", "-n", "team-b")
+
+    assert by_policy.code == 1
+    assert "no binding that could be read does this; the API server says it is allowed: policy 17" in by_policy.out
+    assert by_policy.commands == []
+    assert broken.code == 3
+    assert "an authorizer could not decide" in broken.out
