@@ -29,7 +29,7 @@ from sentinel.world import World, plan_of
 CLOCK_SECONDS = 10.0
 """A push stands for 90 s by our clock; far from that, a page would be over before it is heard."""
 CONNECT_SECONDS = 2.0
-_AT_ONCE = 16
+_AT_ONCE = 8
 _MONITORING = ("monitoring", "observability", "prometheus", "openshift-monitoring", "kube-prometheus-stack")
 _SERVICES = (
     ("alertmanager-operated", 9093),
@@ -135,7 +135,8 @@ class Doctor:
         rows = [_reached(topic, place) for place, how in found.items() if how is Reach.OPEN]
         untried = [str(place) for place, how in found.items() if how is Reach.UNTRIED]
         if untried:
-            rows.append(Finding(topic, State.UNKNOWN, f"could not try {', '.join(untried)}"))
+            detail = f"{len(untried)} of {len(places)} addresses could not be tried, the first {untried[0]}"
+            rows.append(Finding(topic, State.UNKNOWN, detail, "does this machine find names, and has it a network?"))
         if self.settings.paging.direct:
             why = "paging.direct gives it to this tenant, who can silence and invent pages"
             rows.append(Finding(topic, State.LEFT_OUT, why))

@@ -22,15 +22,17 @@ class Reach(StrEnum):
     UNTRIED = "untried"  # we could not even try: no resolver, no route, no descriptor
 
 
+LOOK_UP_SECONDS = 10.0
+"""For a name. Resolvers are asked with every search domain, and give up after 5 s each."""
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 _NOT_LET_OUT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EACCES, errno.ECONNRESET, errno.ETIMEDOUT})
 
 
 async def connect(host: str, port: int, within: float) -> Reach:
-    """Open a connection to each address of a host in turn, and close it without a word. `within` in seconds."""
+    """Open a connection to each address of a host, and close it without a word. `within` in seconds, for each."""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(LOOK_UP_SECONDS):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         return Reach.SHUT if error.errno in _NO_SUCH_NAME else Reach.UNTRIED
