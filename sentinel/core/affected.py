@@ -73,7 +73,7 @@ def affected(before: Rbac, after: Rbac, people: People, created: Iterable[str] =
         for person in people.by_key.get(subject.key(space), ())
         if not space or space in person.targets
     }
-    one, other = _Lists(before), _Lists(after)
+    one, other = Lists(before), Lists(after)
     found = {_compare(one, other, space, person) for space, person in touched}
     seen = {(row.subject, row.identity, row.target) for row in found}
     fresh = (
@@ -85,14 +85,16 @@ def affected(before: Rbac, after: Rbac, people: People, created: Iterable[str] =
     return frozenset([*found, *fresh])
 
 
-class _Lists:
+class Lists:
     """What is listed for somebody, with each role unrolled once: whoever binds everybody must not cost us much."""
 
     def __init__(self, rbac: Rbac) -> None:
+        """Of one value of `rbac`; kept no longer than it is."""
         self._rbac = rbac
         self._of_role: dict[int, frozenset[Grant]] = {}
 
     def of(self, who: Who, space: str) -> frozenset[Grant]:
+        """As `Rbac.rules_of`: in a namespace, or (empty) the cluster-wide rules alone."""
         roles = (self._rbac.role_of(binding) for binding in self._rbac.bindings_to(who, space or None))
         return frozenset().union(*(self._grants(role) for role in roles if role is not None))
 
@@ -110,7 +112,7 @@ def _unrolled(role: Role) -> frozenset[Grant]:
     return frozenset(found)
 
 
-def _compare(before: _Lists, after: _Lists, space: str, person: Person) -> Affected:
+def _compare(before: Lists, after: Lists, space: str, person: Person) -> Affected:
     old, new = (lists.of(person.who, space) for lists in (before, after))
     return Affected(person.subject, person.identity, space or CLUSTER, new - old, bool(old - new))
 

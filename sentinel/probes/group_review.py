@@ -18,6 +18,7 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection, Request
 from sentinel.clients.tokens import Source
 from sentinel.core import rules, token, tripwire
+from sentinel.core.affected import Lists
 from sentinel.core.allowed import Exceptions
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.discovery import Catalog
@@ -118,12 +119,12 @@ class GroupVantage:
         targets = [target for target in self._probe.targets if only is None or target in only]
         if not self._probe.fresh():
             return [self._unknown(who, target) for who in self._probe.identities for target in (CLUSTER, *targets)]
-        rbac = self._probe.rbac()
+        lists = Lists(self._probe.rbac())
         found = []
         for who in self._probe.identities:
-            wide = rules.wide(Review(rbac.rules_of(group_of(who), None)))
+            wide = rules.wide(Review(lists.of(group_of(who), "")))
             found.append(self._suspect_wide(who, wide))
-            found += [self._suspect(rbac, who, target, wide) for target in targets]
+            found += [self._suspect(lists, who, target, wide) for target in targets]
         return found
 
     async def doors(self, targets: Collection[str]) -> None:
@@ -251,10 +252,10 @@ class GroupVantage:
         found = rules.wide_suspects(unwanted, who, self._served())
         return Suspicion(who, CLUSTER, found.questions, found.review_only, not unwanted, grants=unwanted, wanted=wanted)
 
-    def _suspect(self, rbac: Rbac, who: str, target: str, wide: frozenset[Grant]) -> Suspicion:
-        listed = rbac.rules_of(group_of(who), target)
+    def _suspect(self, lists: Lists, who: str, target: str, wide: frozenset[Grant]) -> Suspicion:
+        listed = lists.of(group_of(who), target)
         # The tenant's sentinel has its door there: without it, what is known is not this namespace.
-        control = rbac.rules_of(self._probe.sentinel, target) & {rules.door(target)}
+        control = lists.of(self._probe.sentinel, target) & {rules.door(target)}
         beyond, wanted = self._unwanted(listed - rules.BASELINE - wide, who, target)
         wire = tripwire.reviewed(self._wire(who, target), target, Review(listed | control), beyond)
         self._probe.wires[who, target] = wire

@@ -1,4 +1,5 @@
-"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page relay witness."""
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: cost daemon page relay
+watch witness."""
 
 import sys
 import time
