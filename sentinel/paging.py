@@ -10,6 +10,7 @@ from sentinel.sinks.pager import Client, Pager
 FLUSH_SECONDS = 1.5
 """For the last pages, and for the last records of the journal: with the rest it stays under five."""
 _RESOLVED_REPEATS = 10.0
+_LINGER_REPEATS = 1.0
 
 
 def sender_of(settings: Settings) -> Sender:
@@ -39,6 +40,9 @@ def pager_to(
 ) -> Pager:
     """A pager that speaks for the tenant of these settings. `count` and `delay`: see `Pager`."""
     repeat = settings.paging.repeat.total_seconds()
+    # Until the rule has ended too: a scrape, an evaluation and some. The witness, which is told of an end by the relay,
+    # proves it anew itself and should begin at once.
+    linger = 0.0 if settings.paging.relay else _LINGER_REPEATS * repeat
     return Pager(
         urls,
         sender_of(settings),
@@ -48,4 +52,5 @@ def pager_to(
         delay=delay,
         repeat=repeat,
         resolved_for=_RESOLVED_REPEATS * repeat,
+        linger=linger,
     )

@@ -7,7 +7,8 @@ r"""The push: the same page as the rule's, a scrape and two evaluations earlier.
 The rules are the authority, and this is the accelerator. Alertmanager keeps alerts in memory only,
 so what stands is said again and again, each time with an end of its own: a dead sentinel's pushes
 run out by themselves, and the rule goes on. Nothing but a Round that shows proof resolves a page;
-stopping resolves nothing.
+stopping resolves nothing. The end is said a little later than it is known: the rule, which learns of
+it by a scrape, would be left standing alone, and Alertmanager would page for it anew.
 """
 
 import asyncio
@@ -171,8 +172,9 @@ class Pager:
         delay: Callable[[float], None],
         repeat: float = REPEAT,
         resolved_for: float = RESOLVED_FOR,
+        linger: float = 0.0,
     ) -> None:
-        """`repeat` and `resolved_for` in seconds.
+        """`repeat`, `resolved_for` and `linger`, for which an end is held back, in seconds.
 
         `count` is told the result of each push (accepted, refused, unreachable, dropped), `delay`
         the seconds from first evidence to the first accepted push of a page.
@@ -187,6 +189,8 @@ class Pager:
         self._resolved_for = resolved_for
         self._cases: dict[Series, Case] = {}
         self._notices: dict[Key, Notice] = {}
+        self._linger = linger
+        self._ending: dict[Key, asyncio.TimerHandle] = {}
         self._ended: dict[Key, float] = {}  # monotonic
         self._untold: set[Key] = set()
         self._found: dict[str, tuple[Receiver, ...]] = {}
@@ -247,6 +251,8 @@ class Pager:
 
     def _say(self, notice: Notice) -> None:
         key = notice.key
+        if (ending := self._ending.pop(key, None)) is not None:
+            ending.cancel()
         if key not in self._notices or self._ended.pop(key, None) is not None:
             self._untold.add(key)
         self._notices[key] = notice
@@ -257,9 +263,16 @@ class Pager:
     def _close(self, key: Key, at: float) -> None:
         notice = self._notices.get(key)
         self._cases.pop(key.series, None)
-        if notice is None or notice.closed is not None:
+        if notice is None or notice.closed is not None or key in self._ending:
             return
-        self._notices[key] = replace(notice, closed=at)
+        if self._linger > 0:
+            self._ending[key] = asyncio.get_running_loop().call_later(self._linger, self._end, key, at)
+        else:
+            self._end(key, at)
+
+    def _end(self, key: Key, at: float) -> None:
+        self._ending.pop(key, None)
+        self._notices[key] = replace(self._notices[key], closed=at)
         self._ended[key] = self._clock.monotonic()
         self._push(self._notices[key])
 
@@ -267,7 +280,7 @@ class Pager:
         whoami = {row.identity: row.light for row in report.gates if row.gate is Gate.WHOAMI}
         for identity in report.wrong_identity:
             key = _identity_key(identity)
-            if key not in self._notices or key in self._ended:
+            if key not in self._notices or key in self._ended or key in self._ending:
                 detail = whoami[identity].detail if identity in whoami else ""
                 about = page.identity_page(self._sender, identity, detail, report.ended)
                 self._say(Notice(key, about))

@@ -223,6 +223,61 @@ async def test_proof_resolves_at_once_and_is_repeated_for_five_minutes(world):
         assert ends[-1].at == pytest.approx(345, abs=30)
 
 
+async def test_an_end_is_said_when_the_rule_has_had_the_time_to_end_too(world):
+    async with Desk(world, linger=25.0) as desk:
+        desk.put(Belief().served(NOON))
+        desk.end_round(NOON)
+
+        await until(10)
+        desk.end_round(0.0)
+        await until(20)
+        desk.end_round(0.0)
+        await until(34.9)
+        standing = world.replicas[ONE].firing(now())
+        await until(36)
+
+        assert standing == {SERIES.target}
+        # It ends when it was proven, whenever that is said.
+        assert (world.replicas[ONE].times[-1], world.replicas[ONE].posts[-1].ends_in()) == (35.0, -25.0)
+        assert not world.replicas[ONE].firing(now())
+
+
+async def test_what_opens_again_while_its_end_is_held_back_never_ended(world):
+    async with Desk(world, linger=25.0) as desk:
+        belief = Belief()
+        desk.put(belief.served(NOON))
+        desk.end_round(NOON)
+        await until(10)
+        desk.put(belief.held(NOON + 9))
+        desk.put(belief.held(NOON + 10))
+        desk.end_round(0.0)
+
+        await until(20)
+        desk.put(belief.served(NOON + 20))
+        desk.end_round(NOON + 20)
+        await until(100)
+
+        assert all(post.ends_in() > 0 for post in world.replicas[ONE].posts)
+        desk.end_round(0.0)
+        await until(124)
+        assert world.replicas[ONE].firing(now())
+        await until(126)
+        assert not world.replicas[ONE].firing(now())
+
+
+async def test_a_stranger_who_is_back_before_its_end_was_said_stays(world):
+    async with Desk(world, linger=25.0) as desk:
+        stranger, ourselves = Light(up=False, identity=True), Light(up=True)
+        for at, light in ((0, stranger), (10, ourselves), (20, stranger)):
+            await until(at)
+            wrong = frozenset({"ci"} if light is stranger else ())
+            desk.pager.end_round(a_round(NOON + at, wrong=wrong, gates=(whoami("ci", light),)))
+        await until(60)
+
+        assert len(world.replicas[ONE].posts) > 1
+        assert all(post.ends_in() > 0 for post in world.replicas[ONE].posts)
+
+
 async def test_rounds_that_go_on_saying_closed_say_nothing_new(world):
     async with Desk(world) as desk:
         for at in range(10, 200, 10):
