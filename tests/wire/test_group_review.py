@@ -404,6 +404,27 @@ class TestADenial:
         assert {r.observation.answer for r in records if r.asked} == {Answer.BROKEN}
         assert {r.verdict.state for r in records} == {State.INCONCLUSIVE}
 
+    @pytest.mark.parametrize(
+        ("control", "reason"),
+        [("sentinel-beacon", Reason.CANARY), ("sentinel-decoy-closed", Reason.DECOY), ("team-b", Reason.DOOR)],
+    )
+    async def test_counts_only_when_the_controls_are_good_afterwards_too(self, stage, desk, control, reason):
+        asked_one = False
+
+        def later(request, forward):
+            nonlocal asked_one
+            asked_one = asked_one or b'"sentinel:review"' in request.body
+            theirs = b'"sentinel:review"' in request.body
+            wanted = asked_one and not theirs and f'"name": "{control}"'.encode() in request.body
+            return proxy.throttles()(request, forward) if wanted else forward(request)
+
+        stage.front.fault = later
+        records = await desk.rounds(1)
+
+        about = [r for r in records if reason is not Reason.DOOR or r.question.target == "team-b"]
+        assert about
+        assert {r.verdict.reason for r in about} == {reason}
+
     async def test_from_another_flow_than_our_whoami_is_none(self, stage, desk):
         def elsewhere(request, forward):
             answer = forward(request)

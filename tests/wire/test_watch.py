@@ -504,6 +504,7 @@ class TestAnErrorInTheStream:
             await ear.hears(("added", "huge"))
 
         assert ear.changes[-1].value == tuple(many)
+        assert not ear.changes[-1].missed
         assert ear.health.skipped == 1
         assert ear.health.missed == 0
         assert ear.restarts == {}
