@@ -1,12 +1,12 @@
 """The stand-in's whole behaviour, without a socket: a request comes in, a reply goes out.
 
-    authenticate -> priority and fairness -> authorize -> handle
+    authenticate -> impersonate -> priority and fairness -> authorize -> handle
 
 The steps and their order are the API server's own, since each leaves its marks on the answer:
 a 401 has none of fairness, a 403 of the authorizer is never sniffed, and 406 is said only to
 those who were let in. Objects come from manifests and may change at any time.
 
-What it does not play it says (501): impersonation, watches, and writes beyond the refusal to
+What it does not play it says (501): impersonation of groups, watches, and writes beyond the refusal to
 show them as a picture. Lists are not paged.
 """
 
@@ -81,6 +81,7 @@ class Cluster:
         self._mint = Mint(secrets.token_bytes(32))
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._version = 0
+        self._impersonators: set[str] = set()
         self.apply(*world.defaults())
 
     def apply(self, *manifests: Manifest) -> None:
@@ -106,9 +107,12 @@ class Cluster:
         user, warning = self._authenticate(call.headers.get("authorization", ""))
         if user is None:
             return answers.unauthorized(call.accept)
-        if any(name.startswith("impersonate-") for name in call.headers):
-            return answers.not_played("impersonate", call.accept)
         wanted = asked.read(call.method, call.path, call.query)
+        if any(name.startswith("impersonate-") for name in call.headers):
+            found = self._impersonate(call, user, wanted)
+            if isinstance(found, Reply):
+                return replace(found, headers={**found.headers, **warning})
+            user = found
         decision = self._access.decide(user, wanted.act)
         if decision.allowed:
             reply = self._handle(call, wanted, user)
@@ -116,6 +120,21 @@ class Cluster:
             reply = answers.forbidden(user, wanted.act, decision.reason, call.accept)
         marks = {} if wanted.is_stream else _fairness(user, wanted)
         return replace(reply, headers={**reply.headers, **marks, **warning})
+
+    def _impersonate(self, call: Call, user: User, wanted: Asked) -> User | Reply:
+        """Whom the request is taken for, or the refusal, which comes before priority and fairness."""
+        name = call.headers.get("impersonate-user", "")
+        if not name or any(key.startswith("impersonate-") and key != "impersonate-user" for key in call.headers):
+            return answers.not_played("impersonate groups", call.accept)
+        other, mode, act = _other(name)
+        if self._access.decide(user, act).allowed:
+            self._impersonators.add(user.name)
+            return other
+        # The newer way is tried first, and it is its refusal that is told; of those who were once let in by
+        # the older way that one is, and that is remembered.
+        newer = replace(wanted.act, verb=f"impersonate-on:{mode}:{wanted.act.verb}")
+        tried = act if user.name in self._impersonators else newer
+        return answers.forbidden(user, tried, self._access.decide(user, tried).reason, call.accept)
 
     def _authenticate(self, header: str) -> tuple[User | None, Mapping[str, str]]:
         parts = header.strip().split(" ", 2)
@@ -252,6 +271,19 @@ class Cluster:
         head = {"kind": manifest["kind"], "apiVersion": manifest["apiVersion"]}
         rest = {key: value for key, value in manifest.items() if key not in (*head, "metadata")}
         return {**head, "metadata": {**place, **identity, **meta}, **rest}
+
+
+def _other(name: str) -> tuple[User, str, Act]:
+    """Somebody else, what taking their name is called, and the right it takes."""
+    parts = name.split(":")
+    if parts[:2] == ["system", "serviceaccount"] and len(parts) == 4:
+        _, _, space, account = parts
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{space}", "system:authenticated")
+        act = Act("impersonate", resource="serviceaccounts", namespace=space, name=account)
+        return User(name, groups), "serviceaccount", act
+    act = Act("impersonate", resource="users", name=name)
+    mode = "arbitrary-node" if parts[:2] == ["system", "node"] else "user-info"
+    return User(name, ("system:authenticated",)), mode, act
 
 
 def _key(manifest: Manifest) -> tuple[str, str, str]:

@@ -111,7 +111,7 @@ def test_the_open_decoy_is_served_and_the_closed_one_denied(cluster: Cluster) ->
 @pytest.mark.parametrize(
     ("method", "headers"),
     [
-        pytest.param("GET", {"impersonate-user": "somebody"}, id="impersonation"),
+        pytest.param("GET", {"impersonate-user": "x", "impersonate-group": "y"}, id="impersonation-of-groups"),
         pytest.param("DELETE", {"accept": "application/json"}, id="a deletion"),
     ],
 )

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from sentinel.core import powers
 from sentinel.core.resources import BEACON, DECOY, DECOY_CLOSED, NAMESPACES, RESOURCES
+from sentinel.core.wire import Wire, wire_of
 from sentinel.demo import served, world
 from sentinel.demo.apiserver import StandIn
 from tests.support import manifests
@@ -47,9 +49,10 @@ class Asking:
     accept: str = PICTURE
     body: object = None
     content_type: str = ""
+    impersonate: str = ""
 
     def __str__(self) -> str:
-        return f"{self.who}: {self.method} {self.path} ({self.accept})"
+        return f"{self.who}: {self.method} {self.path} ({self.accept}) {self.impersonate}"
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,8 @@ def grants() -> list[dict[str, Any]]:
         manifests.account("kube-system", "robot"),
         manifests.cluster_role("wide", rule(["list", "create", "deletecollection"], ["secrets", "nodes"])),
         manifests.cluster_role_binding("wide", to("kube-system", "robot"), role="wide"),
+        manifests.cluster_role("names", rule(["impersonate"], ["users"])),
+        manifests.cluster_role_binding("names", to("kube-system", "robot"), role="names"),
         manifests.cluster_role_binding("lost", to("kube-system", "robot"), role="nowhere"),
     ]  # fmt: skip
 
@@ -147,6 +152,8 @@ class Pair:
             headers["Authorization"] = asking.who
         if asking.content_type:
             headers["Content-Type"] = asking.content_type
+        if asking.impersonate:
+            headers["Impersonate-User"] = asking.impersonate
         client = ApiClient(url, self._urls[url], None)
         return client.request(asking.method, asking.path, asking.body, headers)
 
@@ -294,6 +301,36 @@ def test_subresources_at_absent_names(pair: Pair, who: str) -> None:
             Asking(who, "GET", f"{pod}/log", accept=JSON),
         ]
     check(pair, asked)
+
+
+@pytest.mark.parametrize(
+    "who", ["team-a/sentinel", "team-b/sentinel", "team-c/sentinel", "kube-system/robot", "nobody"]
+)
+@pytest.mark.parametrize("target", ["team-b", "team-c", "*"])
+def test_what_is_as_good_as_reading(pair: Pair, who: str, target: str) -> None:
+    if target == "*":
+        asked = [*powers.gravest_for_all("self", anonymous=False), *powers.rest_for_all("self", anonymous=False)]
+    else:
+        parts = powers.gravest_inside, powers.rest_inside
+        asked = [question for part in parts for question in part("self", target, anonymous=False)]
+    check(pair, [sent(who, wire_of(question)) for question in asked])
+
+
+def sent(who: str, wire: Wire) -> Asking:
+    content_type = wire.content_type if wire.body else ""
+    return Asking(who, wire.method, wire.path, wire.accept, wire.body, content_type, wire.impersonate)
+
+
+@pytest.mark.parametrize("who", ["team-a/sentinel", "team-c/sentinel", "kube-system/robot", "nobody"])
+def test_in_somebody_elses_name(pair: Pair, who: str) -> None:
+    names = ["system:serviceaccount:team-b:sentinel", "system:serviceaccount:team-b:absent", "jane", "system:node:n1"]
+    paths = ["/version", "/api/v1/namespaces/team-b/secrets?limit=1"]
+    asked = [Asking(who, "POST", WHOAMI, JSON, {}, JSON, name) for name in names]
+    asked += [Asking(who, "GET", path, accept, None, "", name) for name in names for path in paths for accept in BOTH]
+    check(pair, asked)
+
+
+BOTH = (JSON, PICTURE)
 
 
 def test_reviews_of_oneself(pair: Pair) -> None:
