@@ -20,6 +20,7 @@ from sentinel.clients.tokens import HeldToken, Token, parse
 from sentinel.clients.watch import MOST_CHANGES, Change, Event, Health, Kind, Pace, Watch
 from tests.support import manifests, proxy
 from tests.support.controlplane import ControlPlane
+from tests.support.eventually import eventually
 from tests.support.proxy import Proxy
 from tests.support.streams import Streams
 
@@ -397,6 +398,15 @@ class TestABrokenStream:
             streams.lists = proxy.passes
             await ear.up()
 
+    @pytest.mark.parametrize("which", ["lists", "watches"])
+    async def test_a_redirect_is_not_followed(self, space, front, streams, held, which):
+        setattr(streams, which, proxy.redirects(f"{front.url}/elsewhere"))
+
+        async with watching(space, front.url, held) as ear:
+            await ear.until(lambda: sum(ear.restarts.values()) >= 2)
+
+        assert not [request for request in front.requests if "elsewhere" in request.path]
+
     @pytest.mark.parametrize("said", [proxy.redirects("https://elsewhere/"), proxy.answers(500)])
     async def test_a_watch_that_is_none_begins_anew(self, space, front, streams, held, said):
         streams.watches = said
@@ -569,6 +579,29 @@ class TestAStreamThatLies:
 
         assert ear.health.missed == 0
         assert ear.restarts == {}
+
+    async def test_what_happens_while_a_list_is_on_its_way_is_no_lie(self, space, admin, front, streams, held):
+        admin.apply(binding("going", "people"), binding("changing", "people"))
+
+        async with watching(space, front.url, held, CHECKING) as ear:
+            await ear.up()
+
+            def outruns(request, forward):
+                answer = forward(request)
+                if not ear.told:
+                    admin.delete(binding("going"))
+                    admin.apply(binding("changing", "others"), binding("coming", "people"))
+                    eventually(lambda: len(ear.told) == 3, SOON)
+                return answer
+
+            streams.lists = outruns
+            await ear.until(lambda: len(ear.told) == 3)
+            first = ear.health.checked
+            await ear.until(lambda: ear.health.checked != first)
+
+        assert ear.health.missed == 0
+        assert ear.restarts == {}
+        assert len(ear.told) == 3
 
     async def test_a_list_that_fails_for_a_while_does_not_cost_the_stream(self, space, admin, front, streams, held):
         pace = Pace(lasts=(60, 60), silence=30.0, check_every=0.4, check_least=0.05, first=0.05, longest=0.1)
