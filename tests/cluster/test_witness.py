@@ -62,6 +62,8 @@ def scene() -> Iterator[Scene]:
         cluster.admin.apply(*objects)
         witness = stack.enter_context(Witness(cluster, objects))
         tenant = stack.enter_context(under_witness(cluster, objects, "team-a", witness))
+        witness.wait_up()
+        tenant.wait_up()
         yield Scene(cluster, objects, witness, tenant, pages)
 
 
