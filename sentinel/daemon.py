@@ -19,7 +19,7 @@ import structlog
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.kube import noted_by
-from sentinel.core.plan import glance_cost
+from sentinel.core.plan import Plan, glance_cost
 from sentinel.core.question import CLUSTER
 from sentinel.core.record import Round
 from sentinel.core.schedule import spread
@@ -88,9 +88,9 @@ class Daemon:
         probe = world.probe(plan)
         self.book.replan(plan)
         self.book.expiry = lambda: world.expiry(probe)
-        self.metrics.expect(plan)
+        self.book.replanned = self._expect
+        self._expect(self.book.plan)
         self.metrics.show_proofs(self.book.beliefs().oldest_proofs())
-        self.history.expect(plan)
         runner = RoundRunner(probe, self.book, self.clock)
         rounds = self._scheduler(runner)
         async with AsyncExitStack() as stack:
@@ -125,6 +125,10 @@ class Daemon:
             gc.collect()
             gc.freeze()
             yield
+
+    def _expect(self, plan: Plan) -> None:
+        self.metrics.expect(plan)
+        self.history.expect(plan)
 
     def _scheduler(self, runner: RoundRunner) -> Scheduler:
         return Scheduler(

@@ -18,7 +18,7 @@ from sentinel import __version__
 from sentinel.core.evidence import command
 from sentinel.core.plan import Plan
 from sentinel.core.question import Question
-from sentinel.core.record import ExceptionRow, GateRow, Record, Round
+from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
 from sentinel.core.verdict import State
 
@@ -103,6 +103,7 @@ class Snapshot:
             "coverage": report.coverage if report is not None else 0.0,
             "standings": self.standings(),
             "gates": [_gate_row(row) for row in report.gates] if report is not None else [],
+            "installed": _installed_row(report.installed) if report is not None else None,
             "exceptions": [_exception_row(row) for row in report.exceptions] if report is not None else [],
             "round": _round_row(report) if report is not None else None,
         }
@@ -257,6 +258,16 @@ def _exception_row(row: ExceptionRow) -> dict[str, Any]:
         "in_use": row.in_use,
         "expired": row.expired,
         "unused": row.unused,
+    }
+
+
+def _installed_row(found: Installed) -> dict[str, Any]:
+    return {
+        "read": found.read,
+        "asked": found.asked,
+        "left_out": found.left_out,
+        "uncovered": list(found.uncovered),
+        "stale": list(found.stale),
     }
 
 

@@ -168,6 +168,8 @@ _FLAGS = (
     _Flag("grant.latent", "grant.latent_gone", lambda r: r.latent),
     _Flag("grant.review_only", "grant.review_only_gone", lambda r: r.review_only),
     _Flag("tripwire.incomplete", "tripwire.complete", lambda r: r.incomplete),
+    _Flag("types.uncovered", "types.covered", lambda r: frozenset(r.installed.uncovered), "types"),
+    _Flag("types.stale", "types.answering", lambda r: frozenset(r.installed.stale), "groups"),
     _Flag("exception.expired", "exception.renewed", lambda r: _named(r, lambda row: row.expired), "exceptions"),
     _Flag("exception.unused", "exception.needed", lambda r: _named(r, lambda row: row.unused), "exceptions"),
 )

@@ -19,7 +19,7 @@ from sentinel.core.gates import OWN_GATES, Gate
 from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
 from sentinel.core.plan import Plan
 from sentinel.core.question import CLUSTER
-from sentinel.core.record import GateRow, Record, Round, Series, series_of
+from sentinel.core.record import GateRow, Installed, Record, Round, Series, series_of
 from sentinel.core.resources import CHECKS
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
@@ -55,6 +55,7 @@ class Metrics:
         self._describe_questions()
         self._describe_beliefs()
         self._describe_exceptions()
+        self._describe_installed()
         self._describe_ourselves()
         self.build_info.labels(__version__).set(1)
 
@@ -116,6 +117,7 @@ class Metrics:
         _flag(self.incomplete, report.incomplete)
         _flag(self.wrong_identity, report.wrong_identity)
         self._show_exceptions(report)
+        self._show_installed(report.installed)
         for identity, at in report.expiry.items():
             self.token_expiry.labels(identity).set(at)
 
@@ -205,6 +207,13 @@ class Metrics:
             self.exception_unused.labels(row.allowance.name).set(row.unused)
             self.exception_in_use.labels(row.allowance.name).set(row.in_use)
 
+    def _show_installed(self, found: Installed) -> None:
+        self.types_installed.set(found.asked)
+        self.types_uncovered.set(len(found.uncovered))
+        self.types_left_out.set(found.left_out)
+        if found.read is not None:
+            self.discovery_at.set(found.read)
+
     def _show_reasons(self, report: Round) -> None:
         rows = report.inconclusive.items()
         shown = {(target, reason) for target, reasons in rows for reason in reasons}
@@ -262,6 +271,13 @@ class Metrics:
             "exception_unused", "1 where all it covers was denied for two sweeps, and no review lists it.", "exception"
         )
         self.exception_in_use = self._gauge("exception_in_use", "Questions now let in by it.", "exception")
+
+    def _describe_installed(self) -> None:
+        """Of types beyond our own list; which they are, the console says."""
+        self.types_installed = self._gauge("types_discovered", "Installed types that are asked about.")
+        self.types_uncovered = self._gauge("types_uncovered", "Installed types that were not all answered yet.")
+        self.types_left_out = self._gauge("types_left_out", "Installed types beyond what is asked by plan.")
+        self.discovery_at = self._gauge("discovery_timestamp_seconds", "When the served types were last read.")
 
     def _describe_ourselves(self) -> None:
         self.token_expiry = self._gauge("token_expiry_timestamp_seconds", "End of the identity's token.", "identity")

@@ -151,11 +151,26 @@ def _figures(view: View) -> Html:
         ("Coverage", percent(view.status["coverage"])),
         ("Last round", when(report["ended"] if report else None, view.now)),
     ]
+    installed = view.status["installed"]
+    if installed is not None and (installed["asked"] or installed["uncovered"]):
+        rows.append(("Installed types", _covered(installed)))
     if report is not None:
         periods = report["periods"]
         each = " · ".join(span(periods[tier]) for tier in sorted(periods))
         rows.append(("Asked every", each))
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in rows], cls="figures")
+
+
+def _covered(installed: Row) -> str:
+    """How many types beyond our own are asked about, and which of them not all yet."""
+    told = [str(installed["asked"])]
+    if installed["uncovered"]:
+        told.append(f"not yet covered: {_listed(installed['uncovered'])}")
+    if installed["left_out"]:
+        told.append(f"{installed['left_out']} more only by the trip-wire")
+    if installed["stale"]:
+        told.append(f"no answer from {_listed(installed['stale'])}")
+    return "; ".join(told)
 
 
 def _open(view: View) -> Html | list[Html]:

@@ -13,7 +13,7 @@ from sentinel.core.gates import OWN_GATES, Gate, Light, Lights
 from sentinel.core.plan import Plan, Scope, make
 from sentinel.core.question import CLUSTER, Question
 from sentinel.core.record import Record, Round
-from sentinel.core.resources import RESOURCES
+from sentinel.core.resources import FURTHER, RESOURCES, VIRTUAL
 from sentinel.core.rules import Grant, suspects, wide_suspects
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
@@ -21,7 +21,7 @@ from sentinel.kinds import Confirmation, Suspicion
 
 UP = Light(up=True)
 DOWN = Light(up=False, detail="as the test says")
-TYPES = frozenset(resource.label for resource in RESOURCES)
+TYPES = frozenset(resource.label for resource in (*RESOURCES, *FURTHER, *VIRTUAL))
 CODES = {Answer.SERVED: 406, Answer.DENIED: 403, Answer.LIMITED: 429, Answer.BROKEN: 500}
 
 
@@ -140,7 +140,8 @@ class Scripted:
         if self.far.not_ready:
             own = {Gate.READY: DOWN}
         doors = dict.fromkeys(self.opened, self._light(Gate.DOOR))
-        types = None if self._light(Gate.TYPE) is DOWN else TYPES
+        installed = self.far.catalog.types.keys() if self.far.catalog is not None else ()
+        types = None if self._light(Gate.TYPE) is DOWN else TYPES.union(installed)
         return {who: Lights(own, doors, wires, types) for who in (*scope.accounts, *scope.anonymous)}
 
     def _light(self, gate: Gate) -> Light:
