@@ -296,6 +296,21 @@ def test_a_list_longer_than_we_read_counts_as_all_of_them() -> None:
     assert found.rules == (Rule(("*",), ("",), ("pods",), ("x",)),)
 
 
+def test_names_longer_than_we_read_count_as_every_name() -> None:
+    many = rule(["get"], ["secrets"], [f"n{n}" for n in range(MOST_WORDS + 1)])
+
+    assert granted(many).paths(ANN, GET)
+
+
+def test_a_role_binding_may_give_a_cluster_role_in_its_namespace_alone() -> None:
+    inside = manifests.role_binding("team-b", "r", TO_ANN, role="reader", kind="ClusterRole")
+    rbac = world(manifests.cluster_role("reader", READ), inside)
+
+    assert rbac.paths(ANN, LIST)
+    assert not rbac.paths(ANN, asks("list", SECRETS, "team-c"))
+    assert not rbac.paths(ANN, asks("list", SECRETS, None))
+
+
 # A picture never changes: whatever is done with objects gives another one.
 
 NAMES = st.sampled_from(["a", "b"])
