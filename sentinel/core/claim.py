@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sentinel.core.page import MOST_TEXT, Alert
@@ -43,6 +44,31 @@ _KEYS = frozenset({"labels", "annotations", "startsAt", "endsAt"})
 _IDENTITY = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _SHOWN = 80
+
+
+class Result(StrEnum):
+    """How a request at the relay ended."""
+
+    TAKEN = "taken"  # 200, a push; of its alerts some may be refused
+    HINTED = "hinted"  # 200, a request for hints
+    MALFORMED = "malformed"  # 400, makes no sense
+    UNKNOWN_TOKEN = "unknown_token"  # 401, forged, expired, for another audience, of a deleted account
+    FOREIGN = "foreign"  # 403, a good token of an account that is no tenant's sentinel
+    NOT_FOUND = "not_found"  # 404, of Alertmanager's API or anything else that is not ours
+    SLOW = "slow"  # 408, a body that trickles
+    TOO_LARGE = "too_large"  # 413
+    THROTTLED = "throttled"  # 429, too much of one tenant or one address
+    UNAVAILABLE = "unavailable"  # 503, the API server does not say whose token it is
+    DROPPED = "dropped"  # no answer: a connection that had to give way
+
+
+class Told(StrEnum):
+    """What became of one alert."""
+
+    ACCEPTED = "accepted"  # passed on
+    IGNORED = "ignored"  # changes nothing that we can check, such as an end without proof
+    REFUSED = "refused"  # none of ours, or not this tenant's
+    THROTTLED = "throttled"  # too many at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sentinel import __version__
 from sentinel.clients.watch import Health
+from sentinel.core.claim import Result, Told
 from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
 from sentinel.core.plan import Plan
 from sentinel.core.question import CLUSTER
@@ -39,6 +40,8 @@ class WitnessMetrics:
         self.build_info.labels(__version__).set(1)
         for result in PUSH_RESULTS:
             self.pushes.labels(result)
+        for ended in Result:
+            self.relay_requests.labels(ended.value)
 
     def of(self, subject: str, plan: Plan) -> "SubjectMetrics":
         """The sink for what is believed of one tenant, under this plan."""
@@ -192,6 +195,9 @@ class SubjectMetrics(BreachMetrics):
         """Children that can be known are there at once, but for the breaches."""
         super().__init__(metrics, subject)
         self._reasons: set[tuple[str, Reason]] = set()
+        for told in Told:
+            metrics.relay_alerts.labels(subject, told.value)
+        metrics.hints.labels(subject)
         for tier in (1, 2, 3):
             metrics.period.labels(subject, str(tier)).set(plan.period(tier))
         for target in (*plan.scope.everywhere, CLUSTER):

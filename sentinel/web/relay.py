@@ -16,14 +16,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from aiohttp import web
 
 from sentinel.clients.clock import Clock
 from sentinel.core import claim
-from sentinel.core.claim import Bucket, Claim, Expected, Malformed, Names, Refusal
+from sentinel.core.claim import Bucket, Claim, Expected, Malformed, Names, Refusal, Result, Told
 from sentinel.engine.hints import Hints
 from sentinel.errors import ClientError, Throttled
 from sentinel.settings.words import Address
@@ -47,22 +46,6 @@ _SOON = 1.0
 _AFTER = re.compile(r"[0-9]{1,18}")
 
 
-class Result(StrEnum):
-    """How a request ended."""
-
-    TAKEN = "taken"  # 200, a push; of its alerts some may be refused
-    HINTED = "hinted"  # 200, a request for hints
-    MALFORMED = "malformed"  # 400, makes no sense
-    UNKNOWN_TOKEN = "unknown_token"  # 401, forged, expired, for another audience, of a deleted account
-    FOREIGN = "foreign"  # 403, a good token of an account that is no tenant's sentinel
-    NOT_FOUND = "not_found"  # 404, of Alertmanager's API or anything else that is not ours
-    SLOW = "slow"  # 408, a body that trickles
-    TOO_LARGE = "too_large"  # 413
-    THROTTLED = "throttled"  # 429, too much of one tenant or one address
-    UNAVAILABLE = "unavailable"  # 503, the API server does not say whose token it is
-    DROPPED = "dropped"  # no answer: a connection that had to give way
-
-
 _STATUS = {
     Result.MALFORMED: 400,
     Result.UNKNOWN_TOKEN: 401,
@@ -73,15 +56,6 @@ _STATUS = {
     Result.THROTTLED: 429,
     Result.UNAVAILABLE: 503,
 }
-
-
-class Told(StrEnum):
-    """What became of one alert."""
-
-    ACCEPTED = "accepted"  # passed on
-    IGNORED = "ignored"  # changes nothing that we can check, such as an end without proof
-    REFUSED = "refused"  # none of ours, or not this tenant's
-    THROTTLED = "throttled"  # too many at once
 
 
 class Reviewer(Protocol):
