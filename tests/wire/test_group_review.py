@@ -246,10 +246,14 @@ class TestAHole:
             await desk.until(lambda: any(text in texts for texts in desk.open.values()))
             opened, breach = dict(desk.open), desk.breach(text, target)
             published = desk.published
+            seen = {where: found.clean for (_, where), found in desk.book.suspicions.items()}
         finally:
             stage.admin.delete(*reversed(objects))
         records = await desk.until(lambda: not desk.open)
 
+        if target == "*":
+            # It stands for all targets: none of them is suspected by itself.
+            assert all(clean for where, clean in seen.items() if where != "*")
         assert {where for _, where in opened} == {target}
         assert {(identity, where) for _, identity, where in published} == {(HUMANS, target)}
         assert breach.reason is Reason.REVIEW
@@ -377,6 +381,26 @@ class TestADenial:
         assert records
         assert {r.verdict.state for r in records} == {State.INCONCLUSIVE}
         assert {r.verdict.reason.value for r in records} <= reason
+
+    @pytest.mark.parametrize(
+        ("fault", "answer"),
+        [
+            (proxy.unauthorized(), Answer.UNASKED),
+            (proxy.says_status(403, "Forbidden", "no"), Answer.UNASKED),
+            (proxy.throttles(), Answer.LIMITED),
+            (proxy.answers(500), Answer.BROKEN),
+            (proxy.answers(201, b'{"kind": "SubjectAccessReview", "status": {"allowed": false}}'), Answer.BROKEN),
+        ],
+    )
+    async def test_is_none_when_the_review_itself_was_not_taken(self, stage, desk, fault, answer):
+        def refuses(request, forward):
+            return (fault if b'"sentinel:review"' in request.body else proxy.passes)(request, forward)
+
+        stage.front.fault = refuses
+        records = await desk.rounds(1)
+
+        assert {r.observation.answer for r in records} == {answer}
+        assert {r.verdict.state for r in records} == {State.INCONCLUSIVE}
 
     @pytest.mark.parametrize(
         "change",
