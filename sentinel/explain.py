@@ -44,13 +44,17 @@ _OWN_NAME = ":sentinel"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One identity and its questions; the window in wall seconds."""
+    """One identity and its questions; the window in wall seconds.
+
+    `through`: bindings that a page names and that may be gone by now, in the API server's words.
+    """
 
     title: str
     who: Who
     questions: tuple[Question, ...]
     since: float | None = None
     until: float | None = None
+    through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def _wanted(case: Case, seen: Explained, kept: Ledger | None, own: Sequence[str]
     known = {user for user in (*(kept.users if kept else ()), case.who.user) if user.endswith(_OWN_NAME)}
     return Wanted(
         users=frozenset({case.who.user} - {""}),
-        reasons=tuple({path.text for answer in seen.answers for path in answer.paths}),
+        reasons=tuple({*case.through, *(path.text for answer in seen.answers for path in answer.paths)}),
         spaces=frozenset() if None in spaces else frozenset(space for space in spaces if space),
         since=case.since,
         until=case.until,
@@ -196,7 +200,8 @@ def _case_of(alert: Alerted, config: Path | None, user: str) -> Case:
         who = _who_of(alert, config, user)
     except OwnFault as error:
         return Case(f"{title}: {error}", Who(""), (), since, alert.ends)
-    return Case(f"{title}: {who.user or who.groups[0]}", who, alert.questions or planned(alert), since, alert.ends)
+    named, asked = who.user or who.groups[0], alert.questions or planned(alert)
+    return Case(f"{title}: {named}", who, asked, since, alert.ends, alert.through)
 
 
 def _who_of(alert: Alerted, config: Path | None, user: str) -> Who:

@@ -21,6 +21,7 @@ import structlog
 from sentinel.census import Census
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
+from sentinel.clients.kube import noted_by
 from sentinel.clients.token_review import TokenReviews
 from sentinel.core import page
 from sentinel.core.affected import Affected
@@ -93,6 +94,8 @@ class Witness:
         settings = self.configured.settings
         async with AsyncExitStack() as stack:
             journal = self._journal(settings, stack)
+            for ledger in journal:
+                stack.enter_context(noted_by(ledger.note))
             alertmanagers = await stack.enter_async_context(Alertmanagers())
             pagers = self._build(settings, alertmanagers, journal, stack)
             self.watching = self._watching(settings)

@@ -21,7 +21,10 @@ MOST_QUESTIONS = 20
 _USER = re.compile(r"system:serviceaccount:[a-z0-9-]{1,63}:[a-z0-9.-]{1,253}")
 _LET_IN = re.compile(r"Let in: (.{1,2000}?)\. (?=Proven|Before|Evidence|The API|It ends)")
 _COMMAND = re.compile(r"kubectl auth can-i .{1,1000}")
-_AUDIT_ID = re.compile(r"Audit-Id (\S{1,64}?)[.,]?(?=\s|$)")
+_THROUGH = re.compile(
+    r'allowed by ((?:Cluster)?RoleBinding "[^"]{1,500}" of (?:Cluster)?Role "[^"]{1,300}"'
+    r' to (?:User|Group|ServiceAccount) "[^"]{1,600}")'
+)
 _CLOSED = re.compile(r"Proven closed at (\S{1,40}),")
 
 
@@ -29,7 +32,8 @@ _CLOSED = re.compile(r"Proven closed at (\S{1,40}),")
 class Alerted:
     """One alert. `user` and `questions` are empty where it does not tell; times are wall seconds.
 
-    `closed_before`: when it was last proven shut; `ends`: None while it stands.
+    `through`: the binding in the API server's words, which may be gone by now. `closed_before`: when it
+    was last proven shut; `ends`: None while it stands.
     """
 
     tenant: str
@@ -39,6 +43,7 @@ class Alerted:
     user: str = ""
     groups: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
+    through: tuple[str, ...] = ()
     since: float | None = None
     closed_before: float | None = None
     ends: float | None = None
@@ -67,6 +72,7 @@ def _alert(row: Mapping[str, Any]) -> Alerted | None:
         ANONYMOUS.user if identity == "anonymous" else user[0] if user else "",
         (identity.removeprefix("group:"),) if identity.startswith("group:") else (),
         tuple(dict.fromkeys(_questions(text, identity, target or CLUSTER)))[:MOST_QUESTIONS],
+        tuple(dict.fromkeys(_THROUGH.findall(text)))[:MOST_QUESTIONS],
         _moment(row.get("startsAt")),
         _moment(closed[1]) if closed else None,
         _end(row),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.core import audit, ledger, spoken
+from sentinel.core import alerted, audit, ledger, spoken
 from sentinel.core.audit import Odd, Sifted, Wanted
 from sentinel.core.ledger import Asked, Form, Ledger, Written
 from sentinel.core.question import Question
@@ -318,3 +318,20 @@ def test_users_have_the_groups_that_the_api_server_gives_them() -> None:
     assert spoken.who("system:anonymous").groups == ("system:unauthenticated",)
     assert spoken.who("eve", ("devs",)).groups == ("devs", "system:authenticated")
     assert spoken.who("system:serviceaccount:x").groups == ("system:authenticated",)
+
+
+def test_the_binding_that_a_page_names_is_read_back_also_when_it_is_gone() -> None:
+    text = (
+        f'Evidence: HTTP 406. The API server says why: RBAC: allowed by {REASON}. It ends by proof only. allowed by "x"'
+    )
+    labels = {
+        "alertname": "SentinelIsolationBreach",
+        "tenant": "team-a",
+        "target": "team-b",
+        "identity": "self",
+        "check": "c",
+    }
+
+    (found,) = alerted.alerts([{"labels": labels, "annotations": {"description": text}}])
+
+    assert found.through == (REASON,)
