@@ -37,13 +37,18 @@ def rendered(**more: Any) -> dict[str, str]:
 
 
 @functools.cache
-def shipped(tenants: int = 5, *, witness: bool = False) -> dict[str, str]:
+def shipped(tenants: int = 5, *, witness: bool = False, **more: str) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
-    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness})
+    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, **more)
 
 
 def rule_files(files: dict[str, str]) -> dict[str, str]:
     return {name: text for name, text in files.items() if name.endswith(".rules.yaml")}
+
+
+def order(files: dict[str, str]) -> list[str]:
+    """The files that are there, each reading only what the ones before it record."""
+    return [name for name in ("breach", "blind", "witness", "self") if f"{name}.rules.yaml" in files]
 
 
 def every_rule(files: dict[str, str]) -> Iterator[Rule]:
@@ -63,3 +68,9 @@ def config_hashes(files: dict[str, str]) -> dict[str, float]:
     return {
         rule["labels"]["tenant"]: float(rule["expr"].removeprefix("vector(").removesuffix(")")) for rule in expected
     }
+
+
+def witness_hash(files: dict[str, str]) -> float:
+    """What the chart expects `sentinel_config_hash` of the witness to be."""
+    (rule,) = (rule for rule in every_rule(files) if rule.get("record") == "sentinel:expected_witness_config_hash")
+    return float(rule["expr"].removeprefix("vector(").removesuffix(")"))

@@ -9,13 +9,15 @@ import yaml
 from prometheus_client import Metric
 
 from sentinel.sinks.metrics import Metrics
+from sentinel.sinks.witness_metrics import WitnessMetrics
 from tests import parts
 from tests.alerts import rules
 from tests.deploy.chart import ROOT
 
 RUNBOOKS = ROOT / "alerts" / "runbooks"
-ALERTS = rules.alerts(rules.shipped())
-EXPECTED = {
+SHIPPED = (rules.shipped(), rules.shipped(witness=True))
+ALONE, ALERTS = map(rules.alerts, SHIPPED)
+ALWAYS = {
     "SentinelIsolationBreach": "critical",
     "SentinelWrongIdentity": "critical",
     "SentinelBlind": "critical",
@@ -29,13 +31,27 @@ EXPECTED = {
     "SentinelTokenExpiring": "warning",
     "SentinelConfigDrift": "warning",
     "SentinelRestarting": "warning",
+    "SentinelExceptionExpired": "warning",
+    "SentinelExceptionUnused": "none",
+    "SentinelTypesUncovered": "warning",
 }
+OF_THE_WITNESS = {
+    "SentinelWitnessDown": "critical",
+    "SentinelWitnessStale": "critical",
+    "SentinelWitnessBlind": "critical",
+    "SentinelDisagreement": "warning",
+    "SentinelWatchBroken": "warning",
+    "SentinelAccountsUnwatched": "warning",
+    "SentinelRelayRefusing": "warning",
+}
+EXPECTED = ALWAYS | OF_THE_WITNESS
 PROMISE = 300
 """Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
 
 
 def test_these_alerts_are_shipped_with_these_severities() -> None:
     assert {name: rule["labels"]["severity"] for name, rule in ALERTS.items()} == EXPECTED
+    assert {name: rule["labels"]["severity"] for name, rule in ALONE.items()} == ALWAYS
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -70,6 +86,13 @@ def series_labels(name: str) -> list[str]:
         "SentinelReviewOnly": ["tenant", "target"],
         "SentinelLatentGrant": ["tenant", "target"],
         "SentinelApiUnreachable": [],
+        "SentinelWitnessDown": [],
+        "SentinelWitnessBlind": ["tenant", "target"],
+        "SentinelDisagreement": [*whole, "seen_by"],
+        "SentinelWatchBroken": ["kind"],
+        "SentinelExceptionExpired": ["exception"],
+        "SentinelExceptionUnused": ["exception"],
+        "SentinelTypesUncovered": ["tenant", "why"],
     }
     return kept.get(name, ["tenant"])
 
@@ -97,13 +120,14 @@ def test_what_pages_waits_for_no_longer_than_the_promise_leaves(name: str) -> No
 
 
 def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_labels() -> None:
-    exported = {name: metric for metric in Metrics().registry.collect() for name in names_of(metric)}
+    registries = (Metrics().registry, WitnessMetrics().registry)
+    exported = {name for registry in registries for metric in registry.collect() for name in names_of(metric)}
     used = set()
-    for rule in rules.every_rule(rules.shipped()):
+    for rule in (rule for files in SHIPPED for rule in rules.every_rule(files)):
         text = rule["expr"] + " ".join(rule.get("annotations", {}).values())
         used |= set(re.findall(r"(?<![\w:])((?:sentinel|process)_\w+)\b(?!:)", text))
 
-    assert used <= set(exported) | {"sentinel_attempts_total"}, used - set(exported)
+    assert used <= exported | {"sentinel_attempts_total"}, used - exported
     assert {"sentinel_breach_since_timestamp_seconds", "process_start_time_seconds"} <= used
 
 
@@ -111,16 +135,24 @@ def names_of(metric: Metric) -> list[str]:
     return [metric.name, f"{metric.name}_total"]
 
 
-def test_only_what_the_scrape_vouches_for_is_read() -> None:
-    for rule in rules.every_rule(rules.shipped()):
+OF_THE_WITNESS_ALONE = re.compile(r"sentinel_(witness|watch|relay|accounts)_")
+
+
+def test_only_what_the_scrape_vouches_for_is_read_and_the_witness_s_words_from_the_witness() -> None:
+    for rule in (rule for files in SHIPPED for rule in rules.every_rule(files)):
         for name, selector in re.findall(r"(?<![\w:])((?:sentinel|process)_\w+)(\{[^}]*\})?", rule["expr"]):
-            assert 'job="sentinel"' in selector, f"{name} in {rule.get('alert') or rule.get('record')}"
+            jobs = ['job="sentinel-witness"']
+            if not OF_THE_WITNESS_ALONE.match(name):
+                jobs += ['job="sentinel"', 'job=~"sentinel|sentinel-witness"']
+            assert any(job in selector for job in jobs), f"{name} in {rule.get('alert') or rule.get('record')}"
 
 
-def test_every_recorded_series_is_recorded_before_it_is_read() -> None:
-    seen: set[str] = set()
-    for file in ("breach.rules.yaml", "blind.rules.yaml", "self.rules.yaml"):
-        for group in yaml.safe_load(rules.shipped()[file])["groups"]:
+@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness"])
+def test_every_recorded_series_is_recorded_before_it_is_read(files: dict[str, str]) -> None:
+    # Only a cluster with exceptions has these.
+    seen: set[str] = {"sentinel:expected_exception", "sentinel:expected_exception:until_timestamp"}
+    for name in rules.order(files):
+        for group in yaml.safe_load(files[f"{name}.rules.yaml"])["groups"]:
             for rule in group["rules"]:
                 own = rule.get("record", "")
                 # What is read over a range is meant to be yesterday's.
@@ -132,10 +164,12 @@ def test_every_recorded_series_is_recorded_before_it_is_read() -> None:
 @pytest.mark.parametrize("tool", ["promtool2", "promtool"])
 @pytest.mark.parametrize("scale", [1, 0.1, 0.013])
 @pytest.mark.parametrize("tenants", [1, 5])
+@pytest.mark.parametrize("witness", [False, True])
 def test_both_versions_of_prometheus_accept_every_rule_file(
-    tool: str, scale: float, tenants: int, tmp_path: Path
+    tool: str, scale: float, tenants: int, witness: bool, tmp_path: Path
 ) -> None:
-    files = rules.rule_files(rules.rendered(timeScale=scale, tenants=rules.TENANTS[:tenants]))
+    chosen = {"timeScale": scale, "tenants": rules.TENANTS[:tenants], "witness": {"enabled": witness}}
+    files = rules.rule_files(rules.rendered(**chosen))
     for name, text in files.items():
         (tmp_path / name).write_text(text)
 
@@ -152,7 +186,7 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
 
 
 def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None:
-    slow, fast = rules.shipped(), rules.rendered(timeScale=0.1)
+    slow, fast = rules.shipped(witness=True), rules.rendered(timeScale=0.1, witness={"enabled": True})
 
     for before, after in zip(rules.every_rule(slow), rules.every_rule(fast), strict=True):
         for key in ("for", "keep_firing_for"):
@@ -175,11 +209,11 @@ def durations(rule: rules.Rule) -> list[float]:
     seconds = re.findall(
         r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.MULTILINE
     )
-    return ranges + [float(n) for n in seconds if float(n) not in (0, 1.5, 2)]
+    return ranges + [float(n) for n in seconds if float(n) not in (0, 0.9, 1.5, 2)]
 
 
 def test_in_its_first_week_nothing_has_a_severity_that_pages() -> None:
-    shadow = rules.alerts(rules.rendered(config={"paging": {"mode": "shadow"}}))
+    shadow = rules.alerts(rules.rendered(config={"paging": {"mode": "shadow"}}, witness={"enabled": True}))
 
     assert {rule["labels"]["severity"] for rule in shadow.values()} == {"none"}
 

@@ -81,8 +81,11 @@ class Sentinel:
             found[f'sentinel_attempts_total{{check="{check}",identity="{identity}",answer="denied"}}'] = _constant(1)
         for target in rules.targets_of(self.tenant):
             if target not in self.forgets:
-                found[f'sentinel_oldest_proof_timestamp_seconds{{target="{target}"}}'] = self._proof(target)
-                found[f'sentinel_inconclusive{{target="{target}",reason="{self.reason}"}}'] = self._red(target)
+                dark = [self.outage, self.blind.get(target, (FOREVER, FOREVER))]
+                found[f'sentinel_oldest_proof_timestamp_seconds{{target="{target}"}}'] = _proof(
+                    dark, self.within, self.stalled_at
+                )
+                found[f'sentinel_inconclusive{{target="{target}",reason="{self.reason}"}}'] = _during(dark)
         for (check, identity, target), value in self.breaches.items():
             labels = f'check="{check}",identity="{identity}",target="{target}"'
             found[f"sentinel_breach_since_timestamp_seconds{{{labels}}}"] = _ignoring_start(value)
@@ -95,28 +98,27 @@ class Sentinel:
             return 0
         return min(now, self.stalled_at) - 3
 
-    def _dark(self, target: str) -> list[Life]:
-        return [self.outage, *([self.blind[target]] if target in self.blind else [])]
 
-    def _red(self, target: str) -> Callable[[int, int], float]:
-        return lambda now, start: float(any(begin <= now < end for begin, end in self._dark(target)))
+def _during(dark: Sequence[Life]) -> Callable[[int, int], float]:
+    return lambda now, start: float(any(begin <= now < end for begin, end in dark))
 
-    def _proof(self, target: str) -> Callable[[int, int], float]:
-        """The worst case that is still healthy: everything proven once per `within`, all at the same moment.
 
-        After an outage the overdue questions come first, and are through `within` later.
-        """
+def _proof(dark: Sequence[Life], within: float, stalled_at: int) -> Callable[[int, int], float]:
+    """The worst case that is still healthy: everything proven once per `within`, all at the same moment.
 
-        every = int(self.within)
+    After an outage the overdue questions come first, and are through `within` later.
+    """
 
-        def proven(now: int, start: int) -> float:
-            mark = start + (min(now, max(start, self.stalled_at)) - start) // every * every
-            for begin, end in self._dark(target):
-                if begin <= mark < end + every and start < end:
-                    mark = end + every if now >= end + every else start + max(0, begin - start - 1) // every * every
-            return mark
+    every = int(within)
 
-        return proven
+    def proven(now: int, start: int) -> float:
+        mark = start + (min(now, max(start, stalled_at)) - start) // every * every
+        for begin, end in dark:
+            if begin <= mark < end + every and start < end:
+                mark = end + every if now >= end + every else start + max(0, begin - start - 1) // every * every
+        return mark
+
+    return proven
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,12 @@ class Witness:
     breaches: Mapping[tuple[str, str, str, str], Value] = field(
         default_factory=dict
     )  # subject, check, identity, target
+    stalled: Mapping[str, int] = field(default_factory=dict)  # subject -> no round about it is finished any more
+    outage: Life = (FOREVER, FOREVER)  # nothing is proven
+    blind: Mapping[tuple[str, str], Life] = field(default_factory=dict)  # subject, target -> nothing is proven
+    forgets: Sequence[tuple[str, str]] = ()  # subject, target: it does not speak of them
+    reason: str = "token"
+    config_hash: float = 0
     more: Mapping[str, Value] = field(default_factory=dict)  # further series, as written in PromQL
     every: float = 30
     within: float = 360
@@ -146,8 +154,14 @@ class Witness:
         found: dict[str, Callable[[int, int], float | None]] = {
             "sentinel_build_info": lambda now, start: 1,
             "process_start_time_seconds": lambda now, start: start,
+            "sentinel_config_hash": _constant(self.config_hash),
+            "sentinel_config_last_reload_successful": lambda now, start: 1,
         }
+        for kind in ("RoleBinding", "ClusterRole"):
+            found[f'sentinel_watch_up{{kind="{kind}"}}'] = _constant(1)
+            found[f'sentinel_watch_missed_total{{kind="{kind}"}}'] = _constant(0)
         for subject in subjects:
+            found |= self._of_subject(subject)
             for tier, period in (("1", self.every), ("2", self.within), ("3", self.sweep)):
                 found[f'sentinel_witness_period_seconds{{subject="{subject}",tier="{tier}"}}'] = _constant(period)
         for (subject, check, identity, target), value in self.breaches.items():
@@ -156,6 +170,26 @@ class Witness:
         for name, value in self.more.items():
             found[name] = _ignoring_start(value)
         return found
+
+    def _of_subject(self, subject: str) -> dict[str, Callable[[int, int], float | None]]:
+        own = f'subject="{subject}"'
+        found: dict[str, Callable[[int, int], float | None]] = {
+            f"sentinel_witness_config_match{{{own}}}": _constant(1),
+            f"sentinel_accounts_unwatched{{{own}}}": _constant(0),
+            f"sentinel_witness_round_timestamp_seconds{{{own}}}": self._last_round(subject),
+        }
+        for target in rules.targets_of(subject):
+            if (subject, target) not in self.forgets:
+                of = f'{own},target="{target}"'
+                dark = [self.outage, self.blind.get((subject, target), (FOREVER, FOREVER))]
+                found[f"sentinel_witness_oldest_proof_timestamp_seconds{{{of}}}"] = _proof(dark, self.within, FOREVER)
+                found[f'sentinel_witness_inconclusive{{{of},reason="{self.reason}"}}'] = _during(dark)
+        return found
+
+    def _last_round(self, subject: str) -> Callable[[int, int], float | None]:
+        """Not there before the first round has ended."""
+        end = self.stalled.get(subject, FOREVER)
+        return lambda now, start: None if min(now, end) < start + self.every else min(now, end) - 3
 
 
 def _pods(lives: Sequence[Life], each: bool) -> dict[int, list[Life]]:
@@ -187,11 +221,13 @@ def _while_alive(lives: Sequence[Life], value: Callable[[int, int], float | None
 class World:
     """All tenants quiet, unless told otherwise; `until` is the last second looked at, `step` as slow as hours allow."""
 
-    def __init__(self, until: int, tenants: int = 5, step: int = STEP, *, witness: bool = False) -> None:
+    def __init__(self, until: int, tenants: int = 5, step: int = STEP, *, witness: bool = False, **values: str) -> None:
         self.until = until
         self.step = step
-        self._files = rules.shipped(tenants, witness=witness)
-        self._witness = Witness() if witness else None
+        self._files = rules.shipped(tenants, witness=witness, **values)
+        self._witness: Witness | None = None
+        if witness:
+            self.witness()
         self._hashes = rules.config_hashes(self._files)
         self._sentinels: dict[str, Sentinel] = {}
         for tenant in rules.TENANTS[:tenants]:
@@ -211,7 +247,7 @@ class World:
             self.sentinel(tenant, **how)
 
     def witness(self, **how: Any) -> None:
-        self._witness = Witness(**how)
+        self._witness = Witness(config_hash=rules.witness_hash(self._files), **how)
 
     def unscraped(self, begin: int, end: int) -> None:
         """Prometheus itself was away: nothing is scraped, and nothing is marked as ended."""
@@ -253,7 +289,8 @@ class World:
     def nothing_else(self) -> None:
         """From the first second to the last, nothing fired but what was named."""
         fired = (
-            'group by (alertname, tenant, target, check, identity) (count_over_time(ALERTS{alertstate="firing"}[%ds]))'
+            "group by (alertname, tenant, target, check, identity, kind) "
+            '(count_over_time(ALERTS{alertstate="firing",severity!="none"}[%ds]))'
         )
         rows = [{"labels": f"{{{_written(dict(labels))}}}", "value": 1} for labels in sorted(self._named)]
         self._expect(fired % (self.until + 1), self.until, rows)
@@ -303,12 +340,11 @@ class World:
             "promql_expr_test": self._tests,
             "alert_rule_test": self._annotated,
         }
-        names = ["breach.rules.yaml", "blind.rules.yaml", "self.rules.yaml"]
-        order = ["sentinel-breach", "sentinel-blind", "sentinel-self"]
+        order = rules.order(self._files)
         return {
-            "rule_files": names,
+            "rule_files": [f"{name}.rules.yaml" for name in order],
             "evaluation_interval": f"{self.step}s",
-            "group_eval_order": order,
+            "group_eval_order": [f"sentinel-{name}" for name in order],
             "tests": [test],
         }
 
@@ -318,7 +354,7 @@ def _written(labels: Mapping[str, str]) -> str:
 
 
 def _identity(alert: str, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    kept = {name: labels[name] for name in ("tenant", "target", "check", "identity") if name in labels}
+    kept = {name: labels[name] for name in ("tenant", "target", "check", "identity", "kind") if name in labels}
     return tuple(sorted({"alertname": alert, **kept}.items()))
 
 
