@@ -20,6 +20,12 @@ containers:
     ports:
       - {name: http, containerPort: {{ include "sentinel.port" .root }}, protocol: TCP}
     resources: {{- toYaml $values.resources | nindent 6 }}
+    # Python starts slowly on a busy node.
+    startupProbe:
+      httpGet: {path: /healthz, port: http}
+      periodSeconds: 2
+      timeoutSeconds: 2
+      failureThreshold: 30
     {{- include "sentinel.container" .root | nindent 4 }}
     volumeMounts:
       - {name: config, mountPath: /etc/sentinel, readOnly: true}
@@ -73,6 +79,12 @@ containers:
       - {name: http, containerPort: {{ include "sentinel.port" . }}, protocol: TCP}
       - {name: relay, containerPort: {{ .Values.witness.relay.port }}, protocol: TCP}
     resources: {{- toYaml .Values.witness.resources | nindent 6 }}
+    # It plans for every tenant before it listens: with a hundred of them that is a quarter of a minute of CPU.
+    startupProbe:
+      httpGet: {path: /healthz, port: http}
+      periodSeconds: 2
+      timeoutSeconds: 2
+      failureThreshold: 150
     {{- include "sentinel.container" . | nindent 4 }}
     volumeMounts:
       - {name: config, mountPath: /etc/sentinel, readOnly: true}
@@ -130,12 +142,7 @@ tolerations:
 {{- define "sentinel.container" -}}
 image: {{ include "sentinel.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-# Python starts slowly on a busy node; after that, a stalled loop is restarted within half a minute.
-startupProbe:
-  httpGet: {path: /healthz, port: http}
-  periodSeconds: 2
-  timeoutSeconds: 2
-  failureThreshold: 30
+# A stalled loop is restarted within half a minute.
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 10
