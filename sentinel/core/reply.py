@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.question import Form, Question
-from sentinel.core.wire import attributes
+from sentinel.core.wire import LONG_RUNNING_ERRORS, attributes
 
 BODY_LIMIT = 4096
 """Bytes of an error that are read; the authorizer's is about 400."""
@@ -31,7 +31,7 @@ _LATENT = re.compile(r"^RBAC: .*not found", re.DOTALL)
 # Given only after authorization, when the flow-schema header stands beside them.
 _AFTER_AUTHORIZATION = frozenset({400, 404, 405, 406, 409, 410, 413, 415, 422, 503})
 # The same of a long-running request, when the API server itself wrote the text.
-_PAST_THE_AUTHORIZER = frozenset({400, 404, 500})
+_PAST_THE_AUTHORIZER = LONG_RUNNING_ERRORS - {403}
 _WHOAMI = ("selfsubjectreviews", "authentication.k8s.io")
 
 

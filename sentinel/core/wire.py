@@ -22,9 +22,11 @@ OWN_REPLY = 16 * 1024
 """Bytes that are read of a reply about ourselves."""
 FORBIDDEN = frozenset({403})
 """The one error whose text is evidence, as a rule."""
-LONG_RUNNING_ERRORS = frozenset({400, 403, 404, 500})
-"""Of these the text says whether the API server itself wrote them, past its authorizer."""
+LONG_RUNNING_ERRORS = frozenset({400, 403, 404, 405, 409, 410, 413, 415, 422, 500})
+"""Of these the text says whether the API server itself wrote them, past its authorizer: admission may
+choose its own."""
 
+# With a body the API server reads no `dryRun` from the query of a DELETE: it has to be in both.
 _NEVER = {"metadata": {"uid": NO_UID}}
 _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": NO_UID}, "dryRun": ["All"]}
 

@@ -1,12 +1,22 @@
 """A question is its wire form: the path that is asked and the words that the denial must repeat."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from sentinel.core.answer import CODE_CLASSES, code_class
-from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
-from sentinel.core.resources import CHECKS, CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, Resource, check_of
+from sentinel.core.question import (
+    CLUSTER,
+    Form,
+    Question,
+    at_cluster_scope,
+    in_namespace,
+    of_namespace,
+    widened,
+)
+from sentinel.core.resources import CHECKS, CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, Resource, check_of, named
+from sentinel.core.wire import NO_DATA, NO_UID, wire_of
 
 BY = {resource.label: resource for resource in RESOURCES}
 JOBS, PODS = BY["jobs.batch"], BY["pods"]
@@ -60,6 +70,174 @@ def test_the_real_request_is(question, line):
     assert f"{question.method} {question.path}" == line
 
 
+NOWHERE = "/api/v1/namespaces/team-b"
+REVIEW = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WHOAMI = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews"
+ACCOUNTS, ROLES = BY["serviceaccounts"], BY["roles.rbac.authorization.k8s.io"]
+
+# question | what is sent | as kubectl asks it
+SENT = [
+    (
+        in_namespace("self", "create", PODS, "team-b", "exec"),
+        f"POST {NOWHERE}/pods/sentinel-absent/exec",
+        "create pods/sentinel-absent --as=u --subresource=exec -n team-b",
+    ),
+    (
+        in_namespace("self", "get", BY["services"], "team-b", "proxy"),
+        f"GET {NOWHERE}/services/sentinel-absent/proxy",
+        "get services/sentinel-absent --as=u --subresource=proxy -n team-b",
+    ),
+    (
+        at_cluster_scope("self", "get", named("nodes"), "proxy"),
+        "GET /api/v1/nodes/sentinel-absent/proxy",
+        "get nodes/sentinel-absent --as=u --subresource=proxy --all-namespaces",
+    ),
+    (
+        in_namespace("self", "get", PODS, "team-b", "log"),
+        f"GET {NOWHERE}/pods/sentinel-absent/log",
+        "get pods/sentinel-absent --as=u --subresource=log -n team-b",
+    ),
+    (
+        in_namespace("self", "patch", PODS, "team-b", "ephemeralcontainers"),
+        f"PATCH {NOWHERE}/pods/sentinel-absent/ephemeralcontainers?dryRun=All",
+        "patch pods/sentinel-absent --as=u --subresource=ephemeralcontainers -n team-b",
+    ),
+    (
+        in_namespace("self", "create", ACCOUNTS, "team-b", "token"),
+        f"POST {NOWHERE}/serviceaccounts/sentinel-absent/token",
+        "create serviceaccounts/sentinel-absent --as=u --subresource=token -n team-b",
+    ),
+    (
+        in_namespace("self", "create", PODS, "team-b", "eviction"),
+        f"POST {NOWHERE}/pods/sentinel-absent/eviction?dryRun=All",
+        "create pods/sentinel-absent --as=u --subresource=eviction -n team-b",
+    ),
+    (
+        in_namespace("self", "deletecollection", SECRETS, "team-b"),
+        f"DELETE {NOWHERE}/secrets?dryRun=All",
+        "deletecollection secrets --as=u -n team-b",
+    ),
+    (
+        of_namespace("self", "patch", "team-b"),
+        f"PATCH {NOWHERE}?dryRun=All",
+        "patch namespaces/team-b --as=u -n team-b",
+    ),
+    (
+        at_cluster_scope("self", "update", named("certificatesigningrequests.certificates.k8s.io"), "approval"),
+        "PUT /apis/certificates.k8s.io/v1/certificatesigningrequests/sentinel-absent/approval?dryRun=All",
+        "update certificatesigningrequests.certificates.k8s.io/sentinel-absent --as=u --subresource=approval"
+        " --all-namespaces",
+    ),
+    (
+        in_namespace("self", "impersonate", ACCOUNTS, "team-b"),
+        WHOAMI,
+        "impersonate serviceaccounts/sentinel-absent --as=u -n team-b",
+    ),
+    (
+        at_cluster_scope("self", "impersonate", named("users")),
+        WHOAMI,
+        "impersonate users/sentinel-absent --as=u --all-namespaces",
+    ),
+    (
+        at_cluster_scope("self", "impersonate", named("groups")),
+        REVIEW,
+        "impersonate groups/sentinel-absent --as=u --all-namespaces",
+    ),
+    (
+        in_namespace("self", "escalate", ROLES, "team-b"),
+        REVIEW,
+        "escalate roles.rbac.authorization.k8s.io --as=u -n team-b",
+    ),
+    (
+        at_cluster_scope("self", "approve", named("signers.certificates.k8s.io")),
+        REVIEW,
+        "approve signers.certificates.k8s.io --as=u --all-namespaces",
+    ),
+    (
+        Question("self", "get", BY["services"], "team-b", "team-b", "db:80", "proxy"),
+        REVIEW,
+        "get services/db:80 --as=u --subresource=proxy -n team-b",
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "line", "command"), SENT, ids=[question.text for question, _, _ in SENT])
+def test_what_is_as_good_as_reading_is_sent_as(question, line, command):
+    sent = wire_of(question)
+
+    assert f"{sent.method} {sent.path}" == f"{question.method} {question.path}" == line
+    assert question.reproduce("u") == f"kubectl auth can-i {command}"
+
+
+def test_in_whose_name_it_is_asked():
+    names = {
+        in_namespace("self", "impersonate", ACCOUNTS, "team-b"): "system:serviceaccount:team-b:sentinel-absent",
+        Question("self", "impersonate", ACCOUNTS, "team-b", "team-b", "ci"): "system:serviceaccount:team-b:ci",
+        Question("self", "impersonate", named("users"), None, CLUSTER, "jane@x"): "jane@x",
+    }
+
+    assert {question: wire_of(question).impersonate for question in names} == names
+
+
+@pytest.mark.parametrize("name", ["a\r\nImpersonate-Group: system:masters", "a\nb", " a", "Ä", ""])
+def test_a_name_that_could_become_another_header_is_asked_about_in_a_review(name):
+    question = Question("self", "impersonate", named("users"), None, CLUSTER, name)
+
+    assert question.form is Form.REVIEW
+    assert wire_of(question).impersonate == ""
+
+
+def test_a_token_is_asked_for_too_short_a_time_and_never_as_a_dry_run():
+    sent = wire_of(in_namespace("self", "create", ACCOUNTS, "team-b", "token"))
+
+    assert json.loads(sent.body) == {"spec": {"expirationSeconds": 599}}
+    assert "dryRun" not in sent.path
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        in_namespace("self", "deletecollection", SECRETS, "team-b"),
+        of_namespace("self", "patch", "team-b"),
+        Question("self", "update", SECRETS, "team-b", "team-b", "db"),
+        Question("self", "patch", SECRETS, "team-b", "team-b", "db"),
+    ],
+    ids=lambda question: question.text,
+)
+def test_where_something_may_be_there_are_three_locks(question):
+    sent = wire_of(question)
+
+    assert sent.accept == NO_DATA
+    assert sent.path.endswith("?dryRun=All")
+    assert NO_UID in sent.body.decode()
+    assert question.verb != "deletecollection" or json.loads(sent.body)["dryRun"] == ["All"]
+
+
+LIVE = [
+    Question("self", "delete", SECRETS, "team-b", "team-b", "db"),
+    Question("self", "delete", NAMESPACES, None, "team-b", "team-b"),
+    Question("self", "create", PODS, "team-b", "team-b", "db", "exec"),
+    Question("self", "get", PODS, "team-b", "team-b", "db", "proxy"),
+    Question("self", "update", WIDGETS, "team-b", "team-b", "w"),
+    in_namespace("self", "deletecollection", WIDGETS, "team-b"),
+    in_namespace("self", "deletecollection", PODS, "team-b"),
+    Question("self", "list", SECRETS, "team-b", "team-b", "db"),
+]
+
+
+@pytest.mark.parametrize("question", LIVE, ids=lambda question: question.text)
+def test_what_could_delete_or_reach_somebody_is_only_asked_of_the_authorizer(question):
+    assert question.form is Form.REVIEW
+    assert (wire_of(question).method, wire_of(question).path) == ("POST", REVIEW.partition(" ")[2])
+
+
+def test_a_wider_question_is_about_the_same_thing():
+    exec_ = in_namespace("self", "create", PODS, "team-b", "exec")
+
+    assert widened(exec_) == at_cluster_scope("self", "create", PODS, "exec")
+    assert widened(exec_) != at_cluster_scope("self", "create", PODS)
+
+
 @pytest.mark.parametrize("question", [question for question, _ in PATHS])
 def test_no_question_has_a_selector_since_that_would_be_another_question(question):
     assert "elector" not in question.path
@@ -106,6 +284,17 @@ CLASSES = [
         "get pods/exec/sentinel-absent",
     ),
     (replace(in_namespace("self", "patch", PODS, "team-b"), subresource="ephemeralcontainers"), "api/exec", None),
+    (in_namespace("self", "get", PODS, "team-b", "log"), "api/exec", "get pods/log/sentinel-absent"),
+    (in_namespace("self", "create", BY["services"], "team-b", "proxy"), "api/exec", None),
+    (in_namespace("self", "patch", SECRETS, "team-b"), "api/secrets", "patch secrets/sentinel-absent"),
+    (in_namespace("self", "deletecollection", SECRETS, "team-b"), "api/secrets", "deletecollection secrets"),
+    (in_namespace("self", "update", SECRETS, "team-b"), "api/escalation", None),
+    (in_namespace("self", "patch", CONFIGMAPS, "team-b"), "api/escalation", None),
+    (in_namespace("self", "create", BY["serviceaccounts"], "team-b", "token"), "api/escalation", None),
+    (in_namespace("self", "impersonate", BY["serviceaccounts"], "team-b"), "api/escalation", None),
+    (at_cluster_scope("self", "bind", named("clusterroles.rbac.authorization.k8s.io")), "api/escalation", None),
+    (at_cluster_scope("self", "approve", named("signers.certificates.k8s.io")), "api/escalation", None),
+    (of_namespace("self", "patch", "team-b"), "api/escalation", "patch namespaces/team-b"),
     (at_cluster_scope("self", "list", SECRETS), "api/secrets", "list secrets"),
 ]
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.core.answer import Answer
-from sentinel.core.question import Question, at_cluster_scope, in_namespace
+from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
 from sentinel.core.reply import ANONYMOUS, BODY_LIMIT, Caller, Fault, Reply, classify, clean
-from sentinel.core.resources import CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, Resource
+from sentinel.core.resources import CONFIGMAPS, NAMESPACES, RESOURCES, SECRETS, Resource, named
+from sentinel.core.wire import attributes
 
 ME = "system:serviceaccount:team-a:sentinel"
 FLOW = "5cbd0b4c-3ca1-4e6b-a5f4-flow"
@@ -18,6 +19,7 @@ CALLER = Caller(ME, FLOW)
 NOBODY = Caller(ANONYMOUS, FLOW, anonymous=True)
 LEASES = next(row for row in RESOURCES if row.plural == "leases")
 PODS = next(row for row in RESOURCES if row.plural == "pods")
+ACCOUNTS, USERS, ROLES = named("serviceaccounts"), named("users"), named("roles.rbac.authorization.k8s.io")
 WIDGETS = Resource("widgets", "acme.example.com", "v1", "api/custom")
 NODES = Resource("nodes", "", "v1", "api/metadata", namespaced=False)
 
@@ -289,6 +291,214 @@ def test_what_only_looks_like_admission_is_no_breach(message, changes):
     seen = classify(q("create", CONFIGMAPS), reply(message=message, **changes), CALLER)
 
     assert (seen.answer, seen.admission) == (Answer.BROKEN, False)
+
+
+EXEC = in_namespace("self", "create", PODS, "team-b", "exec")
+LOG = in_namespace("self", "get", PODS, "team-b", "log")
+BECOME = in_namespace("self", "impersonate", ACCOUNTS, "team-b")
+BECOME_USER = in_namespace("self", "impersonate", USERS, CLUSTER)
+BIND = in_namespace("self", "bind", ROLES, "team-b")
+THE_OTHER = "system:serviceaccount:team-b:sentinel-absent"
+
+
+def streamed(verb="create", below="exec", **changes):
+    return denial(verb, f"pods/{below}", name="sentinel-absent", **changes)
+
+
+class TestLongRunning:
+    """Their replies lack the flow schema."""
+
+    @pytest.mark.parametrize("flow", ["", FLOW])
+    @pytest.mark.parametrize(
+        ("question", "message"), [(EXEC, streamed()), (LOG, streamed("get", "log"))], ids=["exec", "log"]
+    )
+    def test_a_refusal_needs_no_flow_schema(self, question, message, flow):
+        assert answer(question, reply(message=message, flow=flow)) is Answer.DENIED
+
+    @pytest.mark.parametrize(
+        ("message", "changes"),
+        [
+            pytest.param(streamed(), {"flow": "another"}, id="another-flow-schema"),
+            pytest.param(streamed(), {"nosniff": False}, id="no-nosniff"),
+            pytest.param(streamed(), {"audit_id": "x"}, id="a-foreign-audit-id"),
+            pytest.param(streamed(user="x"), {}, id="another-user"),
+            pytest.param(streamed("get"), {}, id="another-verb"),
+            pytest.param(streamed(below="attach"), {}, id="another-subresource"),
+            pytest.param(streamed(where='in the namespace "team-c"'), {}, id="another-namespace"),
+            pytest.param(denial("create", "pods/exec", name="other"), {}, id="another-name"),
+        ],
+    )
+    def test_all_else_must_fit(self, message, changes):
+        assert answer(EXEC, reply(message=message, **{"flow": ""} | changes)) is Answer.BROKEN
+
+    def test_without_a_whoami_nothing_is_denied(self):
+        assert answer(EXEC, reply(message=streamed(user=""), flow=""), Caller("", "")) is Answer.BROKEN
+        assert answer(EXEC, reply(message=streamed(), flow=""), Caller(ME, "")) is Answer.BROKEN
+
+    @pytest.mark.parametrize("code", [400, 404, 405, 409, 410, 413, 415, 422, 500])
+    def test_an_error_that_the_server_wrote_is_past_the_authorizer(self, code):
+        body = status('pods "sentinel-absent" not found', reason="NotFound", code=code)
+
+        assert answer(EXEC, reply(code, body=body, flow="")) is Answer.SERVED
+        assert answer(EXEC, reply(code, body=body, flow="", audit_id="x")) is Answer.BROKEN
+        assert answer(EXEC, reply(code, body=b"Internal Server Error", flow="")) is Answer.BROKEN
+        assert answer(EXEC, reply(code, body=b"", flow="")) is Answer.BROKEN
+
+    @pytest.mark.parametrize("code", [502, 503, 504])
+    def test_an_error_that_comes_before_it_is_not(self, code):
+        assert answer(EXEC, reply(code, body=status("shutting down"), flow="")) is Answer.BROKEN
+
+    def test_the_picture_of_a_log_is_refused_to_who_was_let_in(self):
+        assert answer(LOG, reply(406, flow="")) is Answer.SERVED
+        assert answer(LOG, reply(406, flow="", audit_id="x")) is Answer.BROKEN
+        assert answer(EXEC, reply(406, flow="")) is Answer.BROKEN
+
+    def test_who_may_get_and_not_create_was_let_in_halfway(self):
+        seen = classify(EXEC, reply(message=ADMISSION["exec-with-get-but-not-create"], nosniff=False, flow=""), CALLER)
+
+        assert (seen.answer, seen.admission) == (Answer.SERVED, True)
+        assert seen.detail == "get is granted, create is not"
+
+    def test_a_policy_may_say_that_we_cannot(self):
+        message = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: you cannot do this"
+        seen = classify(EXEC, reply(message=message, nosniff=False, flow=""), CALLER)
+
+        assert (seen.answer, seen.admission) == (Answer.SERVED, True)
+
+
+def named_by_whoami(user):
+    body = {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": user}}}
+    return json.dumps(body).encode()
+
+
+def constrained(verb="impersonate-on:serviceaccount:create", resource="selfsubjectreviews", **changes):
+    return denial(verb, resource, "authentication.k8s.io", "at the cluster scope", **changes)
+
+
+def not_the_older_way(**changes):
+    return denial("impersonate", "serviceaccounts", name="sentinel-absent", **changes)
+
+
+class TestImpersonation:
+    """Whoami in somebody else's name."""
+
+    def test_who_is_named_as_the_other_was_let_in(self):
+        assert answer(BECOME, reply(201, body=named_by_whoami(THE_OTHER))) is Answer.SERVED
+
+    @pytest.mark.parametrize("user", [ME, "somebody", "", THE_OTHER + "x"])
+    def test_who_is_named_as_anybody_else_proved_nothing(self, user):
+        assert answer(BECOME, reply(201, body=named_by_whoami(user))) is Answer.BROKEN
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"status":{"userInfo":{"username":"x"}}}', b"\xff"])
+    def test_another_reply_proves_nothing(self, body):
+        assert answer(BECOME, reply(201, body=body)) is Answer.BROKEN
+
+    def test_the_other_being_denied_means_that_we_were_let_in(self):
+        message = constrained("create", user=THE_OTHER)
+
+        assert answer(BECOME, reply(message=message)) is Answer.SERVED
+
+    @pytest.mark.parametrize("flow", ["", FLOW])
+    @pytest.mark.parametrize("message", [constrained(), not_the_older_way()], ids=["constrained", "the-older-way"])
+    def test_a_refusal_of_the_name_itself_is_a_denial(self, message, flow):
+        assert answer(BECOME, reply(message=message, flow=flow)) is Answer.DENIED
+
+    def test_a_user_is_denied_in_its_own_words(self):
+        older = denial("impersonate", "users", where="at the cluster scope", name="sentinel-absent")
+
+        assert answer(BECOME_USER, reply(message=older, flow="")) is Answer.DENIED
+        assert answer(BECOME_USER, reply(message=constrained("impersonate-on:user-info:create"))) is Answer.DENIED
+
+    @pytest.mark.parametrize(
+        ("message", "changes"),
+        [
+            pytest.param(constrained("create"), {}, id="we-were-denied-whoami-itself"),
+            pytest.param(constrained("impersonate-on:serviceaccount:list"), {}, id="another-request"),
+            pytest.param(constrained(resource="secrets"), {}, id="another-type"),
+            pytest.param(constrained(user="somebody"), {}, id="another-user"),
+            pytest.param(constrained("list", user=THE_OTHER), {}, id="the-other-asked-something-else"),
+            pytest.param(not_the_older_way(where='in the namespace "team-c"'), {}, id="another-namespace"),
+            pytest.param(not_the_older_way(user="somebody"), {}, id="another-user-the-older-way"),
+            pytest.param(denial("impersonate", "serviceaccounts", name="x"), {}, id="another-name"),
+            pytest.param(constrained(), {"nosniff": False}, id="no-nosniff"),
+            pytest.param(constrained(user=THE_OTHER, verb="create"), {"nosniff": False}, id="forged"),
+            pytest.param(constrained(), {"audit_id": "x"}, id="a-foreign-audit-id"),
+            pytest.param("no", {}, id="another-text"),
+        ],
+    )
+    def test_any_other_refusal_proves_nothing(self, message, changes):
+        assert answer(BECOME, reply(message=message, **changes)) is Answer.BROKEN
+
+    def test_a_403_about_another_user_stays_broken_in_every_other_form(self):
+        for question, message in ((LIST, denial(user=THE_OTHER)), (EXEC, streamed(user=THE_OTHER))):
+            assert answer(question, reply(message=message)) is Answer.BROKEN
+
+    def test_without_a_whoami_nothing_is_denied(self):
+        assert answer(BECOME, reply(message=constrained(user="")), Caller("", FLOW)) is Answer.BROKEN
+
+    @pytest.mark.parametrize(
+        ("code", "expected"), [(200, Answer.BROKEN), (406, Answer.BROKEN), (500, Answer.BROKEN), (429, Answer.LIMITED)]
+    )
+    def test_another_status_proves_nothing(self, code, expected):
+        assert answer(BECOME, reply(code, body=named_by_whoami(THE_OTHER))) is expected
+
+
+SURE = Caller(ME, FLOW, reviews=True)
+
+
+def review(allowed, question=BIND, **changes):
+    about = {"spec": {"resourceAttributes": attributes(question)}}
+    body = {"kind": "SelfSubjectAccessReview", **about, "status": {"allowed": allowed}}
+    return json.dumps({**body, **changes}).encode()
+
+
+class TestReview:
+    """What is no request is asked of the authorizer."""
+
+    def test_a_yes_is_a_yes_and_said_to_be_a_review(self):
+        seen = classify(BIND, reply(201, body=review(True)), CALLER)
+
+        assert (seen.answer, seen.review) == (Answer.SERVED, True)
+
+    def test_a_no_is_one_beside_a_yes_that_must_be(self):
+        assert answer(BIND, reply(201, body=review(False)), SURE) is Answer.DENIED
+        assert answer(BIND, reply(201, body=review(False)), CALLER) is Answer.BROKEN
+
+    @pytest.mark.parametrize(
+        ("body", "changes"),
+        [
+            pytest.param(review(False, status={"allowed": False, "evaluationError": "no"}), {}, id="an-error-in-it"),
+            pytest.param(review(False, in_namespace("self", "bind", ROLES, "team-c")), {}, id="another-namespace"),
+            pytest.param(review(False, in_namespace("self", "escalate", ROLES, "team-b")), {}, id="another-verb"),
+            pytest.param(review(False, spec={}), {}, id="about-nothing"),
+            pytest.param(review(False, kind="SubjectAccessReview"), {}, id="about-somebody"),
+            pytest.param(review("no"), {}, id="a-text"),
+            pytest.param(review(None), {}, id="null"),
+            pytest.param(review(False), {"flow": "another"}, id="another-flow-schema"),
+            pytest.param(review(False), {"flow": ""}, id="no-flow-schema"),
+            pytest.param(review(False), {"audit_id": "x"}, id="a-foreign-audit-id"),
+            pytest.param(review(True), {"audit_id": "x"}, id="a-yes-with-a-foreign-audit-id"),
+            pytest.param(review(False), {"status": 200}, id="another-status"),
+            pytest.param(review(False)[:-9], {}, id="cut"),
+            pytest.param(b"", {}, id="nothing"),
+        ],
+    )
+    def test_anything_else_proves_nothing(self, body, changes):
+        assert answer(BIND, reply(201, body=body, **changes), SURE) is Answer.BROKEN
+
+    @pytest.mark.parametrize(
+        ("why", "latent"), [('RBAC: role.rbac.authorization.k8s.io "gone" not found', True), ("a webhook says", False)]
+    )
+    def test_a_missing_role_is_latent(self, why, latent):
+        body = review(False, status={"allowed": False, "reason": why})
+
+        seen = classify(BIND, reply(201, body=body), SURE)
+        assert (seen.answer, seen.latent) == (Answer.DENIED, latent)
+
+    def test_a_403_is_no_review(self):
+        message = denial("create", "selfsubjectaccessreviews", "authorization.k8s.io", "at the cluster scope")
+
+        assert answer(BIND, reply(message=message), SURE) is Answer.BROKEN
 
 
 # status: with our Audit-Id and the flow schema | without the flow schema | without our Audit-Id
