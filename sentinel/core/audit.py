@@ -312,9 +312,14 @@ def _same(form: Form, event: Event) -> bool:
     return (
         form.path == event.uri
         and form.user in ("*", "" if event.user == "system:anonymous" else event.user)
-        and form.impersonated == event.impersonated
+        and (form.impersonated == event.impersonated or _was_refused(event))
         and (method is None or method == form.method)
     )
+
+
+def _was_refused(event: Event) -> bool:
+    """An impersonation that is refused leaves no trace of whom it was meant for."""
+    return not event.impersonated and event.code == 403
 
 
 def _differ(one: Event, other: Event) -> bool:

@@ -88,6 +88,20 @@ def test_anything_else_in_our_name_is_a_finding(strange: dict[str, Any], why: Od
     assert odd(strange) == {why: 1}
 
 
+def test_a_refused_impersonation_leaves_no_trace_of_whom_and_one_that_worked_does() -> None:
+    made = Ledger()
+    line = ledger.parse(
+        ledger.row(PROCESS, NOON - 60, {1: FORM._replace(impersonated="x")}, [Asked(1, 1, 403)]), NOON + 60
+    )
+    assert line is not None
+    made.take(line)
+
+    assert odd(event(1), book=made) == {}
+    assert odd(event(1, impersonatedUser={"username": "x"}, responseStatus={"code": 201}), book=made) == {}
+    assert odd(event(1, impersonatedUser={"username": "y"}), book=made) == {Odd.OTHER: 1}
+    assert odd(event(1, responseStatus={"code": 201}), book=made) == {Odd.OTHER: 1}
+
+
 def test_a_second_request_with_the_same_id_is_a_finding_and_the_second_event_of_a_watch_is_none() -> None:
     begun = event(1, stage="ResponseStarted")
 

@@ -1,5 +1,6 @@
 """The ledger beside the API server's own audit log: ours is ours, and a stolen token shows."""
 
+import json
 import subprocess
 import tempfile
 from collections import Counter
@@ -102,6 +103,33 @@ def test_a_watch_has_two_events_and_is_one_use(place: Place) -> None:
     counts = {(row["verb"], row["user"]): row["count"] for row in found["by"]}
     assert counts["watch", "system:serviceaccount:team-b:app"] == 1
     assert 'to Group "system:serviceaccounts:team-b"' in found["uses"][-1]["reason"]
+
+
+def test_a_use_through_a_binding_that_is_gone_is_found_by_the_page_that_named_it(place: Place) -> None:
+    group = "system:serviceaccounts:team-b"
+    with place.hole(of_group(group)):
+        app = place.cluster.account("team-b", "app")
+        eventually(lambda: app.request("GET", f"{SECRETS}/gone").status == 404, 10)
+    labels = {"alertname": "SentinelIsolationBreach", "tenant": "team-a", "identity": "self", "target": "team-b", "check": "api/secrets"}  # fmt: skip
+    cause = f'The API server says why: RBAC: allowed by RoleBinding "hole/team-b" of Role "hole" to Group "{group}".'
+    alert = place.folder / "alert.json"
+    alert.write_text(json.dumps([{"labels": labels, "annotations": {"description": f"as {USER}. {cause}"}}]))
+
+    words = (
+        "--from-alert",
+        str(alert),
+        "--audit-log",
+        str(place.audit_log),
+        "--ledger",
+        str(place.journal),
+        "-o",
+        "json",
+    )
+    (case,) = place.run(*words)["cases"]
+
+    assert {answer["state"] for answer in case["answers"]} == {"shut"}
+    assert (case["state"], case["closings"]) == ("open", [])
+    assert "system:serviceaccount:team-b:app" in {row["user"] for row in case["used"]["by"]}
 
 
 def test_the_window_counts_only_what_came_in_it(place: Place) -> None:
