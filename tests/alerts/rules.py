@@ -37,9 +37,9 @@ def rendered(**more: Any) -> dict[str, str]:
 
 
 @functools.cache
-def shipped(tenants: int = 5, *, witness: bool = False, **more: str) -> dict[str, str]:
+def shipped(tenants: int = 5, *, witness: bool = False) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
-    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, **more)
+    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness})
 
 
 def rule_files(files: dict[str, str]) -> dict[str, str]:

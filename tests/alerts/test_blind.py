@@ -227,6 +227,30 @@ def test_a_sentinel_without_a_token_is_one_page_and_not_one_per_target() -> None
     world.judge()
 
 
+def test_a_target_that_is_due_two_rounds_before_the_cluster_scope_waits_for_it() -> None:
+    world = World(until=900, tenants=2)
+    # Everything is dark; of this target the last proof was at 280, of the rest at 300.
+    older = 'sentinel_oldest_proof_timestamp_seconds{target="team-b"}'
+    world.sentinel(
+        "team-a", outage=(310, FOREVER), reason="door", forgets=["team-b"], more={older: lambda now: min(now, 280)}
+    )
+
+    world.fires("SentinelBlind", at=490, tenant="team-a", target="*")
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_target_that_is_due_long_before_the_cluster_scope_does_not_wait() -> None:
+    world = World(until=480, tenants=2)
+    older = 'sentinel_oldest_proof_timestamp_seconds{target="team-b"}'
+    world.sentinel(
+        "team-a", outage=(310, FOREVER), reason="door", forgets=["team-b"], more={older: lambda now: min(now, 270)}
+    )
+
+    world.fires("SentinelBlind", at=460, until=470, tenant="team-a", target="team-b")
+    world.judge()
+
+
 def test_a_target_that_a_sentinel_does_not_speak_of_is_one_it_is_blind_about() -> None:
     world = World(until=600)
     world.sentinel("team-a", forgets=["team-b"])

@@ -98,6 +98,24 @@ def test_push_and_rule_are_one_notification_and_one_resolve(server: Alertmanager
     assert len(resolved) == 1
 
 
+def test_a_rule_that_ends_before_its_push_is_no_message_of_its_own(
+    server: Alertmanager, pager: Webhook, cluster: str
+) -> None:
+    server.send(breach(cluster, path="push"))
+    pager.wait_for_alert("firing", 5, cluster=cluster)
+    rule = breach(cluster)
+    server.send(rule)
+    assert muted(server, rule)
+    # As the pager has it: the push goes on until the rule has ended, too.
+    server.send(breach(cluster, resolved=True))
+    eventually(lambda: not server.alerts(**rule["labels"]), 5, "the rule has ended")
+    server.send(breach(cluster, path="push", resolved=True))
+    pager.wait_for(lambda found: found.alerts(cluster=cluster) and found.status == "resolved", 5)
+
+    said = [found.status for found in pager.deliveries if found.alerts(cluster=cluster)]
+    assert said == ["firing", "resolved"]
+
+
 def test_a_push_in_shadow_mutes_no_rule_that_pages(server: Alertmanager, cluster: str) -> None:
     server.send(breach(cluster, path="push", severity="none"))
     rule = breach(cluster)
@@ -148,6 +166,41 @@ def test_a_dead_api_server_mutes_all_blindness_of_its_cluster_and_nothing_but_bl
 
     assert all(muted(server, sent) for sent in blind)
     assert not any(muted(server, sent) for sent in (*others, elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("SentinelWitnessStale", {"tenant": "team-a"}),
+        ("SentinelWitnessBlind", {"tenant": "team-a", "target": "*"}),
+        ("SentinelDisagreement", {"tenant": "team-a", "target": "team-b", "severity": "warning"}),
+        ("SentinelWatchBroken", {"kind": "Role", "severity": "warning"}),
+        ("SentinelRelayRefusing", {"tenant": "team-a", "severity": "warning"}),
+    ],
+)
+def test_a_dead_witness_mutes_what_only_it_could_tell(
+    server: Alertmanager, cluster: str, name: str, labels: dict[str, str]
+) -> None:
+    server.send(alert("SentinelWitnessDown", cluster))
+    symptom = alert(name, cluster)
+    symptom["labels"] |= labels
+    others = [breach(cluster), alert("SentinelBlind", cluster, tenant="team-a", target="*")]
+
+    server.send(symptom, *others)
+
+    assert muted(server, symptom)
+    assert not any(muted(server, sent) for sent in others)
+
+
+def test_a_border_that_neither_can_prove_is_one_page(server: Alertmanager, cluster: str) -> None:
+    server.send(alert("SentinelBlind", cluster, tenant="team-a", target="team-b"))
+    same = alert("SentinelWitnessBlind", cluster, tenant="team-a", target="team-b")
+    other = alert("SentinelWitnessBlind", cluster, tenant="team-b", target="team-a")
+
+    server.send(same, other)
+
+    assert muted(server, same)
+    assert not muted(server, other)
 
 
 def test_many_tenants_and_one_victim_are_one_incident(server: Alertmanager, pager: Webhook, cluster: str) -> None:

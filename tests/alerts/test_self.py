@@ -1,5 +1,10 @@
 """Our own troubles: who we are, how long our token lasts, what we were told, how often we die."""
 
+from collections.abc import Mapping
+from datetime import date
+
+from sentinel.core.allowed import Allowance, named
+from tests.alerts import rules
 from tests.alerts.world import FOREVER, World
 
 
@@ -62,5 +67,82 @@ def test_pods_that_are_replaced_again_and_again_count_as_restarts_too() -> None:
 
     world.fires("SentinelRestarting", at=730, tenant="team-a")
     world.gone("SentinelRestarting", at=1800, tenant="team-a")
+    world.nothing_else()
+    world.judge()
+
+
+WANTED = {
+    "from": "team-a",
+    "to": "team-b",
+    "verbs": ["get"],
+    "resources": ["configmaps"],
+    "reason": "rates",
+    "owner": "x",
+}
+
+
+def allowing(until: int, *exceptions: Mapping[str, object]) -> World:
+    return World(until=until, tenants=2, config={"isolation": {"allow": [*exceptions]}})
+
+
+def test_an_exception_ends_with_its_last_day_whatever_tenants_say() -> None:
+    last = WANTED | {"until": "1969-12-31"}
+    world = allowing(300, last, WANTED, WANTED | {"until": "1970-01-01"}, last | {"from": "*"})
+    forged = 'sentinel_exception_until_timestamp_seconds{exception="team-a->team-b"}'
+    world.sentinel("team-a", more={forged: lambda now: 1e10})
+
+    world.fires("SentinelExceptionExpired", at=0, exception="team-a->team-b")
+    world.fires("SentinelExceptionExpired", at=0, exception="*->team-b")
+    world.nothing_else()
+    world.judge()
+
+
+def test_exceptions_are_called_in_the_rules_what_the_sentinels_call_them() -> None:
+    pairs = [("team-a", "team-b"), ("*", "team-b"), ("team-a", "team-b"), ("anonymous", "*"), ("team-a", "team-b")]
+    wanted = [WANTED | {"from": source, "to": target} for source, target in pairs]
+    files = rules.rendered(config={"isolation": {"allow": wanted}})
+
+    told = [
+        rule["labels"]["exception"]
+        for rule in rules.every_rule(files)
+        if rule.get("record") == "sentinel:expected_exception"
+    ]
+    assert told == named(pairs)
+
+
+def test_the_end_in_the_rules_is_the_one_the_sentinels_keep() -> None:
+    files = rules.rendered(config={"isolation": {"allow": [WANTED | {"until": "2028-02-29"}]}})
+    (rule,) = (r for r in rules.every_rule(files) if r.get("record") == "sentinel:expected_exception:until_timestamp")
+
+    kept = Allowance("x", "team-a", "team-b", frozenset(), (), until=date(2028, 2, 29))
+    assert rule["expr"] == f"vector({kept.ends:.0f})"
+
+
+def test_an_exception_that_nobody_needs_is_shown_and_sent_to_nobody() -> None:
+    world = allowing(900, WANTED | {"from": "*"})
+    unused = 'sentinel_exception_unused{exception="%s"}'
+    world.sentinel("team-a", more={unused % "*->team-b": lambda now: 1, unused % "made up": lambda now: 1})
+    world.sentinel("team-b", more={unused % "*->team-b": lambda now: float(now >= 600)})
+
+    world.fires("SentinelExceptionUnused", at=600, severity="none", exception="*->team-b")
+    world.gone("SentinelExceptionUnused", at=900, exception="made up")
+    world.judge()
+
+
+def test_types_that_are_not_asked_about_after_three_discoveries_are_a_warning() -> None:
+    world = World(until=900, tenants=2)
+    world.sentinel("team-a", more={"sentinel_types_uncovered{}": lambda now: 2 if 300 <= now < 600 else 0})
+    world.sentinel("team-b", more={"sentinel_types_uncovered{}": lambda now: 2 if 300 <= now < 470 else 0})
+
+    world.fires("SentinelTypesUncovered", at=480, until=600, tenant="team-a", why="new")
+    world.nothing_else()
+    world.judge()
+
+
+def test_types_that_are_too_many_are_a_warning_as_long_as_they_are() -> None:
+    world = World(until=600, tenants=2)
+    world.sentinel("team-a", more={"sentinel_types_left_out{}": lambda now: 7})
+
+    world.fires("SentinelTypesUncovered", at=180, tenant="team-a", why="too many")
     world.nothing_else()
     world.judge()

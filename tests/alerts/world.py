@@ -30,6 +30,8 @@ STEP = 10
 WITHIN = 120
 SWEEP = 1800
 
+_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception")
+
 Value = Callable[[int], float | None]
 """What is scraped at a second; None: nothing, the series is not there."""
 Life = tuple[int, int]
@@ -221,10 +223,13 @@ def _while_alive(lives: Sequence[Life], value: Callable[[int, int], float | None
 class World:
     """All tenants quiet, unless told otherwise; `until` is the last second looked at, `step` as slow as hours allow."""
 
-    def __init__(self, until: int, tenants: int = 5, step: int = STEP, *, witness: bool = False, **values: str) -> None:
+    def __init__(self, until: int, tenants: int = 5, step: int = STEP, *, witness: bool = False, **values: Any) -> None:
         self.until = until
         self.step = step
-        self._files = rules.shipped(tenants, witness=witness, **values)
+        self._files = rules.shipped(tenants, witness=witness)
+        if values:
+            chosen = {"tenants": rules.TENANTS[:tenants], "witness": {"enabled": witness}} | values
+            self._files = rules.rendered(**chosen)
         self._witness: Witness | None = None
         if witness:
             self.witness()
@@ -289,7 +294,7 @@ class World:
     def nothing_else(self) -> None:
         """From the first second to the last, nothing fired but what was named."""
         fired = (
-            "group by (alertname, tenant, target, check, identity, kind) "
+            f"group by (alertname, {', '.join(_TOLD_APART)}) "
             '(count_over_time(ALERTS{alertstate="firing",severity!="none"}[%ds]))'
         )
         rows = [{"labels": f"{{{_written(dict(labels))}}}", "value": 1} for labels in sorted(self._named)]
@@ -354,7 +359,7 @@ def _written(labels: Mapping[str, str]) -> str:
 
 
 def _identity(alert: str, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    kept = {name: labels[name] for name in ("tenant", "target", "check", "identity", "kind") if name in labels}
+    kept = {name: labels[name] for name in _TOLD_APART if name in labels}
     return tuple(sorted({"alertname": alert, **kept}.items()))
 
 
