@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The configuration: its schema, and what is in effect.")
 app.add_typer(config_app, name="config")
+baseline_app = typer.Typer(help="What is open today, for the first week.", no_args_is_help=True)
+app.add_typer(baseline_app, name="baseline")
 
 
 class Output(StrEnum):
@@ -254,18 +256,12 @@ def demo(
     seconds: Annotated[str, typer.Option("--for", help="How long, e.g. 60s.")] = "60s",
 ) -> None:
     """Everything on this machine with nothing installed: a hole opens, pages, and is closed."""
-    from sentinel.settings.duration import parse
-
     try:
         from sentinel.demo import show
     except ModuleNotFoundError as error:
         typer.echo(f"demo needs {error.name}: pip install 'tenant-sentinel[demo]'", err=True)
         raise typer.Exit(OWN_FAULT) from None
-    try:
-        length = parse(seconds).total_seconds()
-    except ValueError:
-        typer.echo(f"--for: found {seconds!r}, expected a duration such as 60s", err=True)
-        raise typer.Exit(BAD_CONFIG) from None
+    length = _seconds(seconds)
     raise typer.Exit(_asyncio(show.demo(length)))
 
 
@@ -285,6 +281,31 @@ def show_config(config: Config = DEFAULT_CONFIG) -> None:
     typer.echo(show(_load(config)), nl=False)
 
 
+@baseline_app.command()
+def propose(
+    config: Config = DEFAULT_CONFIG,
+    length: Annotated[str, typer.Option("--for", help="Look for so long, e.g. 10m.")] = "",
+    once: Annotated[bool, typer.Option("--once", help="One look (the default).")] = False,
+) -> None:
+    """Print, as YAML for isolation.allow, the exceptions that would make what is open silent."""
+    from sentinel import logs
+    from sentinel.core.verdict import State
+    from sentinel.once import find_open
+    from sentinel.reports import baseline
+
+    if once and length:
+        typer.echo("--once and --for exclude each other", err=True)
+        raise typer.Exit(BAD_CONFIG)
+    settings = _load(config)
+    logs.configure("error", "console")
+    found, seen = _asyncio(find_open(settings, os.environ, _seconds(length) if length else 0.0))
+    typer.echo(baseline.propose(found, settings.isolation.system, datetime.now(UTC).date()), nl=False)
+    blind = sum(record.verdict.state is State.INCONCLUSIVE for record in seen.records)
+    if blind or seen.reasons:
+        typer.echo(f"not all could be seen: {blind} questions inconclusive. {'; '.join(seen.reasons)}", err=True)
+        raise typer.Exit(UNKNOWN)
+
+
 def main() -> None:
     """The entry point of `sentinel` and `kubectl-sentinel`."""
     try:
@@ -292,6 +313,16 @@ def main() -> None:
     except SentinelError as error:
         typer.echo(str(error), err=True)
         sys.exit(OWN_FAULT)
+
+
+def _seconds(text: str) -> float:
+    from sentinel.settings.duration import parse
+
+    try:
+        return parse(text).total_seconds()
+    except ValueError:
+        typer.echo(f"--for: found {text!r}, expected a duration such as 60s", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
 
 
 def _load(config: Path) -> "Settings":

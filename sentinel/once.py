@@ -1,17 +1,21 @@
 """One round in which every question is asked: the same round, the same judge, no memory before it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
 from sentinel.core.agenda import Agenda
+from sentinel.core.question import Question
 from sentinel.core.record import Record, Round
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
+from sentinel.reports.baseline import Seen
 from sentinel.reports.outcome import Outcome
 from sentinel.settings import Settings
 from sentinel.world import World, plan_of
 
+_FURTHER_ROUNDS = 2
 _PATIENCE_SECONDS = 600.0
 """One round of everything may take longer than a round of the daemon."""
 
@@ -38,8 +42,43 @@ async def ask_everything(settings: Settings, environ: Mapping[str, str], check: 
     listener = _Listener()
     book = Book(plan, clock.wall(), (listener,))
     runner = RoundRunner(world.probe(plan), book, clock)
-    wanted = tuple(q for q in plan.questions if not check or q.check == check)
-    # As a tier's turn: what is open or overdue would be cut to the budget of a round.
-    await runner.run_agenda(Agenda((), (), wanted, (), ()), _PATIENCE_SECONDS)
+    await _everything(runner, check)
     shown = (row for row in listener.records.values() if not check or row.question.check == check)
-    return Outcome(tuple(shown), listener.reasons)
+    return Outcome(tuple(shown), listener.reasons, plan.scope.allow)
+
+
+async def _everything(runner: RoundRunner, check: str = "") -> None:
+    """Each planned question once; what discovery finds in that round is asked in one more."""
+    asked: set[Question] = set()
+    for _ in range(2):
+        planned = (q for q in runner.book.plan.questions if not check or q.check == check)
+        wanted = tuple(question for question in planned if question not in asked)
+        if wanted or not asked:
+            # As a tier's turn: what is open or overdue would be cut to the budget of a round.
+            await runner.run_agenda(Agenda((), (), wanted, (), ()), _PATIENCE_SECONDS)
+        asked.update(wanted)
+
+
+async def find_open(settings: Settings, environ: Mapping[str, str], seconds: float) -> tuple[list[Seen], Outcome]:
+    """What we are let in to, after one round of everything and further ones for so many seconds.
+
+    Two rounds at least follow the first: what the trip-wire suspects does not fit into one.
+    """
+    clock, plan = Clock(), plan_of(settings)
+    world = World(settings, environ, clock)
+    await world.prepare()
+    listener = _Listener()
+    book = Book(plan, clock.wall(), (listener,))
+    runner = RoundRunner(world.probe(plan), book, clock)
+    end = clock.monotonic() + seconds
+    await _everything(runner)
+    slot = 0
+    while slot < _FURTHER_ROUNDS or clock.monotonic() < end:
+        if seconds:
+            await asyncio.sleep(min(book.plan.every, max(0.0, end - clock.monotonic())))
+        await runner.run(slot)
+        slot += 1
+    anonymous = plan.scope.anonymous
+    rows = ((q, seen.breach) for q, seen in book.standings.items() if not book.is_subsumed(q))
+    found = [Seen("anonymous" if q.identity in anonymous else settings.tenant, q, b) for q, b in rows if b is not None]
+    return found, Outcome(tuple(listener.records.values()), listener.reasons)

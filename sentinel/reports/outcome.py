@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sentinel.core.allowed import Allowance
 from sentinel.core.record import Record
 from sentinel.core.verdict import State, worst
 
@@ -16,6 +17,7 @@ class Outcome:
 
     records: tuple[Record, ...]
     reasons: tuple[str, ...] = ()
+    exceptions: tuple[Allowance, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -40,7 +42,7 @@ def text(seen: Outcome) -> str:
     for target, states in sorted(counts.items()):
         held, breached, unknown = (states[state] for state in State)
         lines.append(f"{target:<24} {held:>5} {breached:>9} {unknown:>13}")
-    lines += ["", *_telling(seen.records)]
+    lines += ["", *_telling(seen.records), *_allowed(seen)]
     lines += [f"not ready: {reason}" for reason in seen.reasons]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -63,6 +65,16 @@ def _telling(records: Iterable[Record]) -> list[str]:
     return [*lines, *rows]
 
 
+def _allowed(seen: Outcome) -> list[str]:
+    """What was let in and is wanted, with until when and by whom."""
+    told = {row.name: row.text for row in seen.exceptions}
+    return [
+        f"ALLOWED {row.question.identity} may {row.question.text} in {row.question.target}: {told[row.verdict.by]}"
+        for row in seen.records
+        if row.verdict.by in told
+    ]
+
+
 def _row(record: Record) -> dict[str, object]:
     question, seen = record.question, record.observation
     return {
@@ -72,6 +84,7 @@ def _row(record: Record) -> dict[str, object]:
         "target": question.target,
         "verdict": record.verdict.state.value,
         "reason": record.verdict.reason.value,
+        "allowed_by": record.verdict.by,
         "answer": seen.answer.value,
         "code": seen.code,
         "audit_id": seen.audit_id,
