@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from multidict import MultiDict
 from prometheus_client import CollectorRegistry, generate_latest
 
 from sentinel.clients.clock import Clock
@@ -190,7 +191,9 @@ class Console:
 
     async def records(self, request: web.Request) -> web.Response:
         """The last answers, for whoever wants to see how we know."""
-        check, target, limit = wanted(request.query)
+        several = not isinstance(self.history, History)
+        query = MultiDict((name, value) for name, value in request.query.items() if not (several and name == "tenant"))
+        check, target, limit = wanted(query)
         snapshot = self._history(request).snapshot()
         return await self._json(lambda: snapshot.records(check, target, limit))
 
@@ -237,7 +240,7 @@ async def only_by_loopback_names(request: web.Request, handler: Handler) -> web.
 
 def wanted(query: Mapping[str, str]) -> tuple[str, str, int]:
     """Check, target and limit; a 400 with a sentence for what makes no sense."""
-    if unknown := [name for name in query if name not in ("check", "target", "limit", "tenant")]:
+    if unknown := [name for name in query if name not in ("check", "target", "limit")]:
         raise _wrong(f"{unknown[0]!r:.80} is no parameter, expected check, target or limit")
     if len(query) != len(set(query)):
         raise _wrong("each of check, target and limit can be given once")
