@@ -126,6 +126,7 @@ def check(
     else:
         typer.echo(forecast.text(seen))
         typer.echo(forecast.roles(plan, settings.home, settings.isolation.release), nl=False)
+        typer.echo(forecast.exceptions(plan, datetime.now(UTC).timestamp()), nl=False)
         if questions:
             typer.echo("\n" + forecast.questions(plan), nl=False)
         for note in examined.notes:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from sentinel.core.allowed import Allowance
 from sentinel.core.plan import Plan, enough_qps
 from sentinel.core.question import CLUSTER
 
@@ -104,6 +105,22 @@ def roles(plan: Plan, namespace: str, release: str) -> str:
         f"  get secrets/sentinel-decoy in {release} (and nobody: secrets/sentinel-decoy-closed)\n"
         f"  get namespaces/<itself> in each of: {doors}\n"
     )
+
+
+def exceptions(plan: Plan, now: float) -> str:
+    """What is wanted, each with its end; `now` in wall seconds. Of a distribution's all in one line."""
+    known = plan.scope.exceptions
+    rows = [row for row in known.ours if not row.builtin]
+    lines = [f"  {row.name}: {row.what}: {row.text}{_ended(row, now)}" for row in rows]
+    given = [row for row in known.ours if row.builtin]
+    if given:
+        what = "; ".join(row.what for row in given)
+        lines.append(f"  {given[0].owner} grants to every account: {what}")
+    return "\n".join(["wanted grants, judged as held:", *lines]) + "\n" if lines else ""
+
+
+def _ended(row: Allowance, now: float) -> str:
+    return "" if row.holds_at(now) else " (RAN OUT: a breach again)"
 
 
 def _advice(seen: Forecast) -> list[str]:
