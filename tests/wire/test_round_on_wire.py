@@ -70,6 +70,8 @@ class Api:
         if path.endswith("selfsubjectrulesreviews"):
             doors = [{"verbs": ["get"], "apiGroups": [""], "resources": ["namespaces"], "resourceNames": [*TARGETS]}]
             return "201 Created", json.dumps({"status": {"resourceRules": [*doors * self.doors, *self.rules]}}).encode()
+        if path == "/api":
+            return "200 OK", b'{"versions": ["v1"]}'
         if path == "/apis":
             return "200 OK", b'{"groups": []}'
         if path.endswith("/v1"):
