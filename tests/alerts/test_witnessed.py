@@ -248,13 +248,14 @@ def test_what_a_tenant_makes_up_ends_with_its_word() -> None:
     made_up = {
         ("api/nonsense", "self", "team-b"): said((300, SEEN)),
         ("api/secrets", "nobody", "team-b"): said((300, SEEN), (400, 0)),
-        ("api/secrets", "self", "nowhere"): said((300, SEEN), (400, 0)),
+        ("api/secrets", "self", "nowhere"): said((300, SEEN)),
+        ("api/secrets", "anonymous", "nowhere"): said((300, SEEN)),
+        ("api/secrets", "self", "team-a"): said((300, SEEN)),
     }
     world.sentinel("team-a", breaches=made_up)
 
     world.gone(BREACH, at=600, tenant="team-a", check="api/nonsense")
     world.fires(BREACH, at=300, until=400, **LABELS | {"identity": "nobody"})
-    world.fires(BREACH, at=300, until=400, **LABELS | {"target": "nowhere"})
     world.nothing_else()
     world.judge()
 
