@@ -12,8 +12,8 @@ from tests.alerts.world import FOREVER, World
 
 BREACH = "SentinelIsolationBreach"
 SUBJECT = ("team-a", *HOLE)
-LOOKED = 302
-"""When the witness saw it itself, after the tenant."""
+LOOKED = 299
+"""When the witness saw it itself."""
 
 
 def said(*turns: tuple[int, float | None]) -> Callable[[int], float | None]:
@@ -205,6 +205,15 @@ def test_the_oldest_evidence_counts_whose_ever_it_is() -> None:
     world.judge()
 
 
+def test_of_two_who_see_it_at_once_the_older_evidence_counts() -> None:
+    world = World(until=600, tenants=2, witness=True)
+    world.sentinel("team-a", breaches=tenant((300, SEEN)))
+    world.witness(breaches=witness((300, LOOKED)))
+
+    world.value("sum(sentinel:breach_since:latched)", at=600, wanted=SEEN)
+    world.judge()
+
+
 def test_hours_after_everybody_died_it_still_stands() -> None:
     seven_hours = 25_200
     world = World(until=seven_hours + 600, tenants=2, step=60, witness=True)
@@ -219,19 +228,20 @@ def test_hours_after_everybody_died_it_still_stands() -> None:
 
 
 def test_no_tenant_can_speak_for_the_witness() -> None:
-    world = World(until=1500, tenants=2, witness=True)
-    series = 'subject="%s",check="api/secrets",identity="self",target="team-b"'
-    forged = "sentinel_witness_breach_since_timestamp_seconds{%s}"
+    world = World(until=900, tenants=2, witness=True)
+    forged = (
+        'sentinel_witness_breach_since_timestamp_seconds{subject="%s",check="api/secrets",identity="self",target="%s"}'
+    )
     world.sentinel(
         "team-a",
         breaches=tenant((300, SEEN), (400, 0)),
-        more={forged % (series % "team-a"): said((350, None), (400, 0)), forged % (series % "team-c"): said((0, 1))},
+        more={forged % ("team-a", "team-b"): said((400, 0)), forged % ("team-b", "team-a"): said((0, 1))},
     )
-    world.witness(breaches=witness((310, LOOKED)))
+    world.witness(breaches=witness((310, LOOKED), (400, None)))
 
     world.fires(BREACH, at=300, **LABELS)
-    world.stands(BREACH, at=1500, **LABELS)
-    world.gone(BREACH, at=1500, tenant="team-c")
+    world.stands(BREACH, at=900, **LABELS)
+    world.nothing_else()
     world.judge()
 
 
