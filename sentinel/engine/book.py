@@ -127,6 +127,11 @@ class Book:
         wide = widened(question)
         return self.standings.get(wide, _NEW).breach is not None
 
+    def costs_the_connection(self, question: Question) -> bool:
+        """Whether it stands open and was answered with data, which a reader that reads nothing must cut off."""
+        breach = self.standings.get(question, _NEW).breach
+        return breach is not None and not is_own(question.resource.group) and breach.code in range(200, 300)
+
     def may_be_wider(self, question: Question, now: float) -> bool:
         """Whether this is news, and about a thing that could be open in the whole cluster."""
         known = self.standings.get(question, _NEW).breach is not None or bool(self._wanted(question, now))

@@ -61,8 +61,14 @@ class RoundRunner:
         """One round of these questions; what was not asked after `patience` seconds is left."""
         async with self._turn:
             await self._round(agenda_, patience)
+        # What is answered with data costs us the connection, and with it all that was asked on it.
+        if costly := tuple(question for question in agenda_.questions if self.book.costs_the_connection(question)):
+            async with self._turn:
+                await self._round(Agenda(costly, (), (), (), ()), patience, (), apart=True)
 
-    async def _round(self, agenda_: Agenda, patience: float, only: Collection[str] | None = None) -> None:
+    async def _round(
+        self, agenda_: Agenda, patience: float, only: Collection[str] | None = None, *, apart: bool = False
+    ) -> None:
         self.number += 1
         start = self.clock.monotonic()
         asked = 0
@@ -74,7 +80,7 @@ class RoundRunner:
         limit = 2 * patience + _GRACE_SECONDS
         try:
             async with asyncio.timeout(limit), self.probe.connect() as vantage:
-                asked = await self._on(vantage, agenda_, start + patience, only)
+                asked = await self._on(vantage, agenda_, start + patience, only, apart=apart)
         except TimeoutError:
             self.ended = f"the controls alone took longer than {limit:.0f} s"
             self._give_up(agenda_.questions, Reason.SILENT)
@@ -85,7 +91,12 @@ class RoundRunner:
         now = self.clock.wall()
         self.book.end(self.number, now, self.clock.monotonic() - start, asked, self.ended)
 
-    async def _on(self, vantage: Vantage, plan: Agenda, deadline: float, only: Collection[str] | None) -> int:
+    def _is_due(self, question: Question, *, apart: bool) -> bool:
+        return self.book.costs_the_connection(question) == apart
+
+    async def _on(
+        self, vantage: Vantage, plan: Agenda, deadline: float, only: Collection[str] | None, *, apart: bool
+    ) -> int:
         due = plan.questions
         self.ended = await vantage.open(agenda.targets(due))
         if self.ended:
@@ -95,7 +106,7 @@ class RoundRunner:
         self._learn_users(vantage, due)
         plan = self.book.suspect(await vantage.suspect(only), plan, self.clock.wall())
         # What a wider breach stands for is left out.
-        questions = [question for question in plan.questions if not self.book.is_subsumed(question)]
+        questions = [q for q in plan.questions if not self.book.is_subsumed(q) and self._is_due(q, apart=apart)]
         await vantage.doors(agenda.targets(questions))
         before = vantage.lights()
         pending, asked = await self._ask(vantage, questions, deadline)

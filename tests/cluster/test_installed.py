@@ -190,8 +190,13 @@ class TestAggregated:
             quiet.cluster.admin.apply(*role)
             try:
                 await quiet.look.until(lambda seen: seen.now.breach_since.get(SERIES), 8)
+                # An answer with data is cut off, and must not cost what else is asked.
+                await quiet.look.rounds()
+                blinded = [r for r in await quiet.look.rounds(2) if r.verdict.reason is Reason.RECONNECT]
+                assert not blinded
             finally:
                 quiet.cluster.admin.delete(*role)
+            await quiet.look.until(lambda seen: seen.now.breach_since.get(SERIES) == 0.0, 12)
 
     async def test_a_backend_that_is_away_is_no_removal_and_its_503_is_the_front_that_lets_in(
         self, quiet: Ground
