@@ -259,3 +259,136 @@ def test_low_coverage_is_given_as_a_share() -> None:
         },
     )
     world.judge()
+
+
+def test_a_page_with_a_witness_says_who_sees_it() -> None:
+    world = World(until=700, tenants=2, witness=True)
+    world.sentinel("team-b", breaches={BREACH: lambda now: 297 if 300 <= now < 400 else 0})
+    seen = {("team-b", *BREACH): lambda now: 299 if 310 <= now < 500 else None}
+    world.witness(breaches=seen)
+
+    labels = {"tenant": "team-b", "target": "team-a", "check": "api/secrets", "identity": "self"}
+    said = (
+        "Tenant team-b, asking as identity self, gets into namespace team-a (check api/secrets), since "
+        "1970-01-01 00:04:57 +0000 UTC. %s The request, its Audit-Id and the command that repeats it are in the log of "
+        "whoever saw it. It ends by the witness's proof only: two rounds of its own in which the same question is denied."
+    )
+    who = {
+        300: "Seen now by the tenant's sentinel.",
+        350: "Seen now by the tenant's sentinel and the witness.",
+        450: "Seen now by the witness.",
+        600: "Nobody sees it now, and the witness has not proven it shut.",
+    }
+    for at, sees in who.items():
+        texts = links("SentinelIsolationBreach", "?var-tenant=team-b&var-target=team-a") | {
+            "summary": "A tenant is let in where it must be denied.",
+            "description": said % sees,
+            "owner": "Search",
+            "target_owner": "Payments",
+            "target_contact": "#payments-oncall",
+        }
+        world.annotated("SentinelIsolationBreach", at, common("SentinelIsolationBreach", "critical", **labels), texts)
+    world.judge()
+
+
+def test_the_witness_s_alerts_say_what_is_not_known_meanwhile() -> None:
+    world = World(until=700, tenants=2, witness=True)
+    world.sentinel("team-b", breaches={BREACH: lambda now: 0})
+    world.witness(
+        lives=[(-900, 500)],
+        breaches={("team-b", *BREACH): lambda now: 299 if now >= 300 else 0},
+        blind={("team-a", "team-b"): (-180, FOREVER)},
+        stalled={"team-b": 350},
+        more={
+            'sentinel_watch_up{kind="Role"}': lambda now: 0.0,
+            'sentinel_accounts_unwatched{subject="team-a",of="more"}': lambda now: 3.0,
+        },
+    )
+    of_a, of_b = "?var-tenant=team-a", "?var-tenant=team-b"
+
+    labels = {"tenant": "team-b", "target": "team-a", "check": "api/secrets", "identity": "self", "seen_by": "witness"}
+    world.annotated(
+        "SentinelDisagreement",
+        450,
+        common("SentinelDisagreement", "warning", **labels),
+        links("SentinelDisagreement", of_b + "&var-target=team-a")
+        | {
+            "summary": "A tenant's sentinel and the witness contradict each other.",
+            "description": "The witness gets in, and the tenant's own sentinel says that it is kept out: tenant team-b, "
+            "identity self, namespace team-a (check api/secrets, seen by the witness), since "
+            "1970-01-01 00:05:00 +0000 UTC. The breach pages by itself; one of the two is wrong, or is lying.",
+            "owner": "Search",
+            "target_owner": "Payments",
+            "target_contact": "#payments-oncall",
+        },
+    )
+    world.annotated(
+        "SentinelWitnessStale",
+        450,
+        common("SentinelWitnessStale", "critical", tenant="team-b"),
+        links("SentinelWitnessStale", of_b)
+        | {
+            "summary": "The witness is alive and does not look at a tenant.",
+            "description": "The witness answers scrapes, but finished its last round about tenant team-b at "
+            "1970-01-01 00:05:47 +0000 UTC. Nobody checks meanwhile what this tenant's sentinel says, and no breach of "
+            "this tenant can end.",
+            "owner": "Search",
+        },
+    )
+    world.annotated(
+        "SentinelWatchBroken",
+        100,
+        common("SentinelWatchBroken", "warning", kind="Role"),
+        links("SentinelWatchBroken")
+        | {
+            "summary": "The witness is not told of changes.",
+            "description": "The witness's watch of Role is told nothing, for at least a minute. What opens is found by "
+            "the rounds only, within the promise, and not at once.",
+        },
+    )
+    world.annotated(
+        "SentinelAccountsUnwatched",
+        300,
+        common("SentinelAccountsUnwatched", "warning", tenant="team-a"),
+        links("SentinelAccountsUnwatched", of_a)
+        | PAYMENTS
+        | {
+            "summary": "A tenant has accounts that nobody asks as.",
+            "description": "3 ServiceAccounts in the namespaces of tenant team-a are asked as by nobody: a grant to one "
+            "of them alone, across the border, is not found.",
+        },
+    )
+    world.annotated(
+        "SentinelWitnessDown",
+        620,
+        common("SentinelWitnessDown", "critical"),
+        links("SentinelWitnessDown")
+        | {
+            "summary": "The witness is gone.",
+            "description": "The witness gives no samples, last seen 1970-01-01 00:08:10 +0000 UTC. Breaches that the "
+            "tenants' sentinels see page as ever, by the rules; nobody checks what they say, accounts and groups are not "
+            "watched, and no breach can end, of which 1 stand now.",
+        },
+    )
+    world.judge()
+
+
+def test_the_witness_s_blindness_says_whose_word_is_left() -> None:
+    world = World(until=700, tenants=2, witness=True)
+    world.witness(blind={("team-a", "team-b"): (-180, FOREVER)})
+
+    world.annotated(
+        "SentinelWitnessBlind",
+        690,
+        common("SentinelWitnessBlind", "critical", tenant="team-a", target="team-b"),
+        links("SentinelWitnessBlind", "?var-tenant=team-a&var-target=team-b")
+        | PAYMENTS
+        | {
+            "summary": "The witness does not prove a tenant's isolation any more.",
+            "description": "The witness works, but has not proven since 1969-12-31 23:51:00 +0000 UTC that tenant team-a "
+            "is kept out of namespace team-b. Reasons: token. What is known is that tenant's own word, and no breach "
+            "there can end.",
+            "target_owner": "Search",
+        },
+    )
+    world.judge()
