@@ -8,6 +8,7 @@ the request of which each alone would do; what cannot be asked so is asked as a 
 import shlex
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote
 
 from sentinel.core.resources import (
@@ -33,6 +34,8 @@ METHODS = {
     "deletecollection": "DELETE",
 }
 """The verbs that are requests; the others are only ever asked of the authorizer."""
+MOST_SHARED = 100_000
+"""Questions that are one value wherever they are planned: a witness plans the same ones for every tenant."""
 READS = ("get", "list", "watch")
 COLLECTIVE = ("list", "watch", "deletecollection")
 """The verbs that are about a collection and have no name."""
@@ -204,6 +207,7 @@ _DRY = "?dryRun=All"
 _REQUESTS = (Form.REQUEST, Form.LONG)
 
 
+@lru_cache(MOST_SHARED)
 def in_namespace(identity: str, verb: str, resource: Resource, namespace: str, subresource: str = "") -> Question:
     """The planned question about one type in one namespace; named verbs ask an absent name."""
     name = _name_of(verb, resource, subresource)
@@ -212,11 +216,13 @@ def in_namespace(identity: str, verb: str, resource: Resource, namespace: str, s
     return Question(identity, verb, resource, None, CLUSTER, name, subresource)
 
 
+@lru_cache(MOST_SHARED)
 def of_namespace(identity: str, verb: str, namespace: str) -> Question:
     """About the Namespace object itself, which is authorised in itself."""
     return Question(identity, verb, NAMESPACES, None, namespace, namespace)
 
 
+@lru_cache(MOST_SHARED)
 def at_cluster_scope(identity: str, verb: str, resource: Resource, subresource: str = "") -> Question:
     """The same at cluster scope; verbs with a name are asked in a namespace that does not exist."""
     if verb in ("list", "watch"):
