@@ -81,7 +81,6 @@ class Allowance:
         return (
             target == self.target
             and not self.verbs.isdisjoint((grant.verb, EVERYTHING))
-            and (EVERYTHING in self.resources or (grant.group != "*" and plural != "*"))
             and self._has(_kind(plural, grant.group, subresource))
             and (not self.names or grant.name in self.names)
         )
