@@ -38,7 +38,6 @@ MOST_NEWS = 500
 """Questions that wait to be asked out of turn; the rest is found by the rounds."""
 PEOPLES_PART = 0.25
 """Of a tenant's part of the witness's budget, where it has groups: a review is one request and needs no token."""
-_FIRST_ROUND_SECONDS = 10.0
 
 
 def as_subject(settings: Settings, tenant: Tenant) -> Settings:
@@ -115,7 +114,8 @@ class Lane:
         self.rounds = Scheduler(
             round_=self.runner.run,
             every=lambda: self.book.plan.every,
-            offset=spread(f"witness/{self.name}", min(self.book.plan.every, _FIRST_ROUND_SECONDS)),
+            # Over the whole period: a hundred first rounds at once would be a burst of twenty thousand requests.
+            offset=spread(f"witness/{self.name}", self.book.plan.every),
             clock=self.clock,
             skipped=lambda _: None,
             late=lambda _: None,

@@ -1,6 +1,7 @@
 """A tenant's word opens at once and never closes: what ends a page is the witness's own proof."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ class Scene:
     watch: Watch
     told: Told
     desk: Desk
-    looks: list
+    looks: list[Any]
 
     async def rounds(self, count=1):
         for _ in range(count):
