@@ -79,6 +79,8 @@ class Fort:
         for tenant in TENANTS:
             self.sentinels[tenant] = stack.enter_context(self._resident(tenant))
         self.prometheus = stack.enter_context(self._prometheus())
+        for found in (self.witness, *self.sentinels.values()):
+            found.wait_up(SETTLED)
 
     @property
     def values(self) -> chart.Object:
@@ -232,8 +234,9 @@ class Fort:
         """Why it is not quiet, for a failing test."""
         told = [f"paging: {self.paging()}", f"pages: {self.pages.summary()}"]
         for name, found in {"witness": self.witness, **self.sentinels}.items():
+            told.append(f"{name}: {found.process.log_tail(4)}")
             with contextlib.suppress(OSError):
-                told.append(f"{name}: {found.get('/readyz')} {found.process.log_tail(4)}")
+                told.append(f"{found.get('/readyz')}")
         return "\n".join(told)
 
     @contextlib.contextmanager

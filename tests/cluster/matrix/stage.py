@@ -134,8 +134,7 @@ class Stage:
         """Open, detect, close, prove. Raises Missed with what was seen instead."""
         opening = row.opening
         self.look = self._seer(opening)
-        await self.look.prepare()
-        await self.look.until(lambda seen: seen.all_held, MOST_ROUNDS, "all held before the row")
+        await self._settle()
         try:
             with self._opened(opening):
                 detected = await self._until_detected(row)
@@ -161,6 +160,15 @@ class Stage:
         if breaches or held or look.metrics().sum("sentinel_breaches_total"):
             told = sorted({f"{r.verdict.state.value}: {_told(r)}: {r.observation.detail}" for r in (*breaches, *held)})
             raise Misjudged(f"{row.name}: {told[:12]}")
+
+    async def _settle(self) -> None:
+        """Until everything is proven. A token that was asked for in vain is asked for again."""
+        for _ in range(MOST_ROUNDS):
+            await self.look.prepare()
+            await self.look.rounds()
+            if self.look.all_held:
+                return
+        raise AssertionError(f"not all held before the row\n{self.look.story()}")
 
     @contextlib.contextmanager
     def _opened(self, opening: Opening) -> Iterator[None]:
