@@ -186,6 +186,7 @@ class Witness:
 
     def _expect(self, lane: Lane, sinks: tuple[Sink, ...]) -> None:
         history = self.histories.setdefault(lane.name, History(lane.name))
+        lane.book.replanned = history.expect
         history.expect(lane.book.plan)
         lane.book.sinks = (*sinks, LogSink(subject=lane.name), history)
 
