@@ -241,13 +241,15 @@ def test_a_target_that_is_due_two_rounds_before_the_cluster_scope_waits_for_it()
 
 
 def test_a_target_that_is_due_long_before_the_cluster_scope_does_not_wait() -> None:
-    world = World(until=480, tenants=2)
+    world = World(until=500, tenants=2)
     older = 'sentinel_oldest_proof_timestamp_seconds{target="team-b"}'
     world.sentinel(
-        "team-a", outage=(310, FOREVER), reason="door", forgets=["team-b"], more={older: lambda now: min(now, 270)}
+        "team-a", outage=(310, FOREVER), reason="door", forgets=["team-b"], more={older: lambda now: min(now, 250)}
     )
 
-    world.fires("SentinelBlind", at=460, until=470, tenant="team-a", target="team-b")
+    # And it goes on, until the cluster scope is blind as well.
+    world.fires("SentinelBlind", at=440, until=490, tenant="team-a", target="team-b")
+    world.stands("SentinelBlind", at=490, tenant="team-a", target="*")
     world.judge()
 
 

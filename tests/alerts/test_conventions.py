@@ -209,7 +209,7 @@ def durations(rule: rules.Rule) -> list[float]:
     seconds = re.findall(
         r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.MULTILINE
     )
-    return ranges + [float(n) for n in seconds if float(n) not in (0, 0.9, 1.5, 2)]
+    return ranges + [float(n) for n in seconds if float(n) not in (0, 0.8, 1.5, 2)]
 
 
 def test_in_its_first_week_nothing_has_a_severity_that_pages() -> None:
