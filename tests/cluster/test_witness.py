@@ -93,6 +93,17 @@ def opened(witness: Witness, **labels: str) -> dict[frozenset[tuple[str, str]], 
     return {key: since for key, since in witness.metrics().all(SINCE, **labels).items() if since}
 
 
+def settle(scene: Scene) -> None:
+    """Everything is proven by both, and whatever was paged is over: a page that stands rings no second time."""
+
+    def is_quiet() -> bool:
+        last = {found.body["groupKey"]: found.status for found in scene.pages.deliveries}
+        return proven(scene.witness) and proves_everything(scene.tenant) and set(last.values()) <= {"resolved"}
+
+    eventually(is_quiet, SETTLED, lambda: told(scene))
+    scene.pages.clear()
+
+
 def shut(witness: Witness, **labels: str) -> bool:
     """Proven so: a 0, and not merely no value."""
     return list(witness.metrics().all(SINCE, **labels).values()) == [0]
@@ -113,10 +124,9 @@ def paged(scene: Scene, **labels: str) -> bool:
 def test_a_hole_for_any_account_is_a_page_with_its_cause_and_is_closed_by_proof(
     scene: Scene, subject: str, identity: str, account: chart.Object
 ) -> None:
-    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    settle(scene)
     target = "team-b" if subject == "team-a" else "team-a"
     labels = {"check": "api/secrets", "identity": identity, "target": target}
-    scene.pages.clear()
 
     hole = manifests.grant(target, "hole", account, READS)
     scene.cluster.admin.apply(*hole)
@@ -135,14 +145,14 @@ def test_a_hole_for_any_account_is_a_page_with_its_cause_and_is_closed_by_proof(
 
 
 def test_an_account_that_nobody_asks_with_is_counted(scene: Scene) -> None:
-    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    settle(scene)
 
     assert scene.witness.metrics().value("sentinel_accounts_unwatched", subject="team-a") == 0
     assert scene.witness.metrics().value("sentinel_accounts_unwatched", subject="team-b") == 1  # default of -jobs
 
 
 def test_a_binding_is_looked_at_because_the_watch_told_and_not_because_a_round_was_due(scene: Scene) -> None:
-    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    settle(scene)
     before = {name: glances(scene, name) for name in ("team-a", "team-b")}
     events = scene.witness.metrics().value("sentinel_watch_events_total", kind="rolebindings")
 
@@ -167,7 +177,7 @@ def glances(scene: Scene, subject: str) -> float:
 
 def test_nobody_at_all_is_asked_as_too_when_a_binding_names_them(scene: Scene) -> None:
     """No rules review tells what is granted to who has no token; the watched objects do."""
-    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
+    settle(scene)
     patch = manifests.rule(["patch"], ["services"])
     hole = manifests.grant("team-b", "nobody", manifests.of_group("system:unauthenticated"), patch)
 
@@ -181,8 +191,7 @@ def test_nobody_at_all_is_asked_as_too_when_a_binding_names_them(scene: Scene) -
 
 
 def test_a_tenant_hands_in_its_page_and_it_ends_only_when_the_witness_agrees(scene: Scene) -> None:
-    eventually(lambda: proven(scene.witness) and proves_everything(scene.tenant), SETTLED, lambda: told(scene))
-    scene.pages.clear()
+    settle(scene)
     labels = {"tenant": "team-a", "identity": "self", "target": "team-b", "check": "api/secrets"}
 
     hole = manifests.grant("team-b", "told", manifests.of_account("team-a"), READS)
@@ -205,7 +214,7 @@ def test_a_tenant_hands_in_its_page_and_it_ends_only_when_the_witness_agrees(sce
 
 
 def test_a_tenant_is_told_where_to_look_and_looks_before_its_round_is_due(scene: Scene) -> None:
-    eventually(lambda: proven(scene.witness) and proves_everything(scene.tenant), SETTLED, lambda: told(scene))
+    settle(scene)
     before = scene.witness.metrics().value("sentinel_hints_total", subject="team-a")
 
     hole = manifests.grant("team-b", "hinted", manifests.of_account("team-a"), READS)
@@ -226,8 +235,7 @@ def resolved(scene: Scene, **labels: str) -> bool:
 
 
 def test_a_group_of_people_is_a_breach_by_the_words_of_a_review_and_says_so(scene: Scene) -> None:
-    eventually(lambda: proven(scene.witness), SETTLED, lambda: story(scene.witness))
-    scene.pages.clear()
+    settle(scene)
     labels = {"identity": "group:oidc:developers", "target": "team-b", "check": "api/secrets"}
     hole = manifests.grant("team-b", "people", manifests.of_group("oidc:developers"), READS)
 
