@@ -90,7 +90,7 @@ class Fort:
             | {
                 "tenants": tenants,
                 "timeScale": SCALE,
-                "config": {"isolation": {"sweep": "600s", "qps": 5000}},
+                "config": {"isolation": {"sweep": "150s", "qps": 5000}},
                 "monitor": {"enabled": False},
                 "alertmanagers": [self.alertmanager.url],
                 "witness": {"enabled": True},
@@ -204,6 +204,7 @@ class Fort:
         for found in (self.witness, *self.sentinels.values()):
             if found.process.exit_code is not None:
                 found.start()
+            found.wait_up(SETTLED)
 
     def is_quiet(self) -> bool:
         """Everything is proven by everybody, and nothing pages."""
@@ -213,7 +214,14 @@ class Fort:
             and not self.witness.metrics().sum("sentinel_witness_inconclusive")
             and all(map(proves_everything, self.sentinels.values()))
             and not self.paging()
+            and not self.unresolved()
         )
+
+    def unresolved(self) -> list[str]:
+        """Notification groups of which the last word that was delivered is not `resolved`."""
+        last = {found.body["groupKey"]: found for found in self.pages.deliveries}
+        critical = {key: d for key, d in last.items() if d.alerts(severity="critical")}
+        return [key for key, found in critical.items() if found.status != "resolved"]
 
     def paging(self, **labels: str) -> list[str]:
         """What pages now, in Prometheus or Alertmanager."""

@@ -5,6 +5,7 @@ and nothing has to be waited for. What only a process has (signals, scheduler, p
 tested with processes, in this folder as well.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,13 @@ class Lookout:
         return self.records
 
     async def until(self, wanted: Callable[["Lookout"], object], most: int, what: str = "") -> list[Record]:
-        """Rounds until this is so, and the records of all of them."""
+        """Rounds until this is so, and the records of all of them. Who was told to wait is waited for."""
         seen: list[Record] = []
         for _ in range(most):
             seen += await self.rounds()
             if wanted(self):
                 return seen
+            await asyncio.sleep(max(0.0, self.runner._quiet_until - self.clock.monotonic()))
         raise AssertionError(f"not within {most} rounds: {what or wanted.__name__}\n{self.story()}")
 
     @property
