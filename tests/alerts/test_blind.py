@@ -240,6 +240,17 @@ def test_a_target_that_is_due_two_rounds_before_the_cluster_scope_waits_for_it()
     world.judge()
 
 
+def test_a_sentinel_that_asks_nothing_any_more_is_one_page_whichever_target_is_due_first() -> None:
+    world = World(until=600)
+    older = 'sentinel_oldest_proof_timestamp_seconds{target="team-b"}'
+    dark = {"outage": (310, FOREVER), "reason": "token", "forgets": ["team-b"]}
+    world.sentinel("team-a", **dark, more={older: lambda now: min(now, 200)})
+
+    world.fires("SentinelBlind", at=390, tenant="team-a", target="*")
+    world.nothing_else()
+    world.judge()
+
+
 def test_a_target_that_is_due_long_before_the_cluster_scope_does_not_wait() -> None:
     world = World(until=500, tenants=2)
     older = 'sentinel_oldest_proof_timestamp_seconds{target="team-b"}'
