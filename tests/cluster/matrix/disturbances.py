@@ -356,11 +356,13 @@ def is_long(question: Question) -> bool:
 
 
 def is_impersonation(question: Question) -> bool:
-    return question.verb == "impersonate"
+    """Which is tried with a user's name; a group alone cannot be tried."""
+    return question.verb == "impersonate" and question.resource.plural != "groups"
 
 
 def is_review(question: Question) -> bool:
-    return question.verb in ("escalate", "bind", "approve", "sign", "use")
+    only_a_group = question.verb == "impersonate" and question.resource.plural == "groups"
+    return only_a_group or question.verb in ("escalate", "bind", "approve", "sign", "use")
 
 
 def of_widgets(question: Question) -> bool:
