@@ -141,7 +141,7 @@ class Witness:
             if people is not None:
                 subject.people = self._people(subject, people, budget)
                 pager = pagers[subject.people.name] = self._pager(seen, client, stack)
-                self._expect(subject.people, (self.metrics.of_groups(name), pager, *journal))
+                self._expect(subject.people, (self.metrics.of_groups(name, people), pager, *journal))
         lanes = {lane.name for subject in self.subjects.values() for lane in subject.lanes}
         self.histories = {name: history for name, history in self.histories.items() if name in lanes}
         return pagers

@@ -22,6 +22,8 @@ from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason
 
+ABSENT_ROUNDS = 2.5
+"""Rounds, as configured, for which a 0 that was taken away stays away: two scrapes see that it was."""
 _SUBJECT = "subject"
 
 
@@ -47,9 +49,9 @@ class WitnessMetrics:
         """The sink for what is believed of one tenant, under this plan."""
         return SubjectMetrics(self, subject, plan)
 
-    def of_groups(self, subject: str) -> "BreachMetrics":
+    def of_groups(self, subject: str, plan: Plan) -> "BreachMetrics":
         """The sink for what is reviewed of a tenant's people; the rest is the other sink's."""
-        return BreachMetrics(self, subject)
+        return BreachMetrics(self, subject, plan)
 
     def forget_others(self, subjects: Iterable[str]) -> None:
         """A tenant that was taken out is neither open nor blind."""
@@ -159,11 +161,13 @@ class WitnessMetrics:
 class BreachMetrics:
     """The sink for the breaches of one tenant."""
 
-    def __init__(self, metrics: WitnessMetrics, subject: str) -> None:
+    def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
         """Nothing is shown before it is known."""
         self._metrics = metrics
         self._subject = subject
+        self._absent_for = ABSENT_ROUNDS * plan.scope.every
         self._shown: set[Series] = set()
+        self._gone: dict[Series, float] = {}
 
     def put(self, record: Record) -> None:
         """A breach is published at once, not at the end of the round."""
@@ -178,11 +182,17 @@ class BreachMetrics:
 
     def end_round(self, report: Round) -> None:
         """Publish what is believed, and take away what is not known any more."""
-        for series, since in report.breach_since.items():
+        shown = {series: at for series, at in report.breach_since.items() if at or self._may_say_shut(series, report)}
+        for series, since in shown.items():
             self._child(series).set(since)
-        for series in self._shown - report.breach_since.keys():
+        for series in self._shown - shown.keys():
             self._metrics.breach_since.remove(self._subject, *series)
-        self._shown = set(report.breach_since)
+            self._gone[series] = report.ended
+        self._shown = set(shown)
+
+    def _may_say_shut(self, series: Series, report: Round) -> bool:
+        """A 0 that comes back has been away for long enough that a scrape saw it was: it is about what came since."""
+        return series in self._shown or report.ended >= self._gone.get(series, float("-inf")) + self._absent_for
 
     def _child(self, series: Series) -> Gauge:
         return self._metrics.breach_since.labels(self._subject, *series)
@@ -193,7 +203,7 @@ class SubjectMetrics(BreachMetrics):
 
     def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
         """Children that can be known are there at once, but for the breaches."""
-        super().__init__(metrics, subject)
+        super().__init__(metrics, subject, plan)
         self._reasons: set[tuple[str, Reason]] = set()
         for told in Told:
             metrics.relay_alerts.labels(subject, told.value)

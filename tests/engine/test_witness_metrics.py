@@ -1,0 +1,66 @@
+"""The witness's 0 closes pages, so an old one must never stand for what was opened since."""
+
+from sentinel.core.answer import Answer
+from sentinel.core.question import in_namespace
+from sentinel.core.record import Series
+from sentinel.core.resources import SECRETS
+from sentinel.sinks.witness_metrics import WitnessMetrics
+from tests.core.scopes import scope
+from tests.engine.scripted import Watch, ample
+
+LIST = in_namespace("self", "list", SECRETS, "team-001")
+SERIES = Series("api/secrets", "self", "team-001")
+
+
+def watched():
+    watch, metrics = Watch(ample(scope(3))), WitnessMetrics()
+    watch.book.sinks = (watch.ledger, metrics.of("team-000", watch.plan))
+    return watch, metrics
+
+
+def shown(metrics):
+    labels = {"subject": "team-000", **SERIES._asdict()}
+    return metrics.registry.get_sample_value("sentinel_witness_breach_since_timestamp_seconds", labels)
+
+
+async def test_nothing_is_said_before_it_is_proven_and_then_it_is_a_zero():
+    watch, metrics = watched()
+    await watch.rounds()
+    first = shown(metrics)
+
+    await watch.until_all_held()
+
+    assert first is None
+    assert shown(metrics) == 0
+
+
+async def test_a_breach_is_its_time_and_its_end_a_zero_at_once():
+    watch, metrics = watched()
+    await watch.until_all_held()
+    watch.far.answers = {LIST: Answer.SERVED}
+    await watch.runner.glance(["team-001"], [LIST])
+    since = shown(metrics)
+    watch.far.answers = {}
+
+    await watch.rounds(3)
+
+    assert since > 0
+    assert shown(metrics) == 0
+
+
+async def test_a_contested_zero_is_away_for_two_scrapes_however_soon_it_is_proven_anew():
+    watch, metrics = watched()
+    await watch.until_all_held()
+
+    members = watch.book.contest(SERIES)
+    seen = []
+    for _ in range(3):
+        watch.clock.now += 1
+        await watch.runner.glance(["team-001"], members)
+        seen.append(shown(metrics))
+    proven = watch.last.breach_since[SERIES]
+    await watch.rounds(3)
+
+    assert seen == [None, None, None]
+    assert proven == 0
+    assert shown(metrics) == 0
