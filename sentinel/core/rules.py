@@ -316,10 +316,12 @@ def _every_verb(resource: Resource, subresource: str) -> tuple[str, ...]:
 
 
 def _types(grant: Grant, types: tuple[Resource, ...], *, wide: bool) -> tuple[Resource, ...]:
-    """The types a grant is about: by name from all that is served, `*` over our own lists."""
+    """The types a grant is about: by name from all that is served, `*` over our own lists first."""
     if grant.resource == "*":
         rows = (*RESOURCES, *FURTHER, *VIRTUAL) if wide else (*RESOURCES, *_IN_NAMESPACES)
-        return tuple(row for row in rows if grant.group in ("*", row.group))
+        ours_of_it = tuple(row for row in rows if grant.group in ("*", row.group))
+        # Of a group in which we know no type: whatever is served of it.
+        return ours_of_it or tuple(row for row in types if row.group == grant.group)
     if grant.group == "*":
         return tuple(row for row in types if row.plural == grant.resource)
     ours = known(grant.resource, grant.group)

@@ -360,6 +360,11 @@ def is_impersonation(question: Question) -> bool:
     return question.verb == "impersonate" and question.resource.plural != "groups"
 
 
+def of_team_b(request: Request) -> bool:
+    """A review of team-b's: our own canary is asked honestly."""
+    return re.search(REVIEWS, request.path) is not None and b'"team-b"' in request.body
+
+
 def is_review(question: Question) -> bool:
     only_a_group = question.verb == "impersonate" and question.resource.plural == "groups"
     return only_a_group or question.verb in ("escalate", "bind", "approve", "sign", "use")
@@ -428,11 +433,10 @@ OWN = (
     fronted("reviews throttled", proxy.throttles(), REVIEWS, is_review),
     fronted("reviews answered with nonsense", proxy.answers(201, b"[]"), REVIEWS, is_review),
     fronted("reviews that deny everything, our own canary included", status_of(allowed=False), REVIEWS, is_review),
-    fronted(
+    Disturbance(
         "reviews with an error in them",
-        status_of(allowed=False, evaluationError="a policy could not be read"),
-        REVIEWS,
-        is_review,
+        told(status_of(allowed=False, evaluationError="a policy could not be read"), of_team_b),
+        lambda question: is_review(question) and question.target == "team-b",
     ),
 )
 
