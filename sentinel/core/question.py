@@ -102,6 +102,8 @@ class Question:
     @property
     def _is_harmless(self) -> bool:
         """Whether the real request can neither change anything nor reach anybody but the API server."""
+        if self.subresource == "log" and self.verb not in READS:
+            return False  # there is no such request, so nothing says what one would do
         if self.is_absent or (self.verb == "create" and not self.subresource):
             return True
         if self.verb in READS:
