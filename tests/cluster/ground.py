@@ -50,7 +50,7 @@ class Ground:
 def prepared() -> Iterator[Ground]:
     tenants = [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")]
     # 0.02 makes rounds of 200 ms; the tiers come round within five of them.
-    config = {"isolation": {"within": "50s", "sweep": "50s", "qps": 5000}}
+    config = {"isolation": {"within": "50s", "sweep": "50s", "qps": 20_000}}
     values = {"tenants": tenants, "timeScale": 0.02, "config": config, "monitor": {"enabled": False}}
     with ControlPlane(controllers=CONTROLLERS) as cluster, Proxy(cluster) as front:
         made = Ground(cluster, front, chart.render(chart.values() | values))
