@@ -47,7 +47,7 @@ def objects(ground: Ground, robot_file: Path) -> Iterator[list[chart.Object]]:
         {"name": "team-b", "namespaces": ["team-b"]},
     ]
     config = {"isolation": {"within": "60s", "sweep": "60s", "qps": 5000}}
-    values = {"tenants": tenants, "timeScale": 0.03, "config": config, "monitor": {"enabled": False}}
+    values = {"tenants": tenants, "timeScale": 0.06, "config": config, "monitor": {"enabled": False}}
     made = chart.render(chart.values() | values)
     ground.install()
     ground.cluster.admin.apply(*(manifests.account("team-a", name) for name in ("ci", "robot")))

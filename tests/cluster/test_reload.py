@@ -35,7 +35,7 @@ def rendered(tenants: tuple[str, ...], **isolation: str) -> list[chart.Object]:
     """Rounds of 300 ms; every question within two seconds."""
     config = {"isolation": {"within": "60s", "sweep": "60s", "qps": 5000} | isolation}
     named = [{"name": name, "namespaces": [name]} for name in tenants]
-    values = {"tenants": named, "timeScale": 0.03, "config": config, "monitor": {"enabled": False}}
+    values = {"tenants": named, "timeScale": 0.06, "config": config, "monitor": {"enabled": False}}
     return chart.render(chart.values() | values)
 
 
