@@ -84,7 +84,7 @@ def story(daemon: Sentinel) -> str:
 
 def test_a_wrong_file_is_refused_once_with_every_problem_and_the_old_one_is_still_asked_for(daemon: Sentinel) -> None:
     right, in_use = daemon.config_file.read_text(), adler32(daemon)
-    wrong = right.replace("every: 300ms", "every: soon").replace("qps: 5000", "qbs: 5000")
+    wrong = right.replace("every: 600ms", "every: soon").replace("qps: 5000", "qbs: 5000")
 
     exchange(daemon, wrong)
     eventually(lambda: daemon.log_lines(event="config.refused"), SETTLED, lambda: story(daemon))
