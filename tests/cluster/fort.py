@@ -194,6 +194,12 @@ class Fort:
             found.config_file.write_text(chart.configuration(objects, tenant))
         text = chart.one(objects, "ConfigMap", "sentinel-witness")["data"]["witness.yaml"]
         self.witness.config_file.write_text(text)
+        eventually(self._has_taken_it, SETTLED, self.story)
+
+    def _has_taken_it(self) -> bool:
+        """The witness has its new file, and listens again."""
+        taken = self.witness.metrics().value("sentinel_config_hash") == self.witness.config_hash
+        return taken and self.at_relay(None).request("GET", "/").status == 404
 
     def restore(self) -> None:
         """What the chart gives, again, and every process as it was."""
