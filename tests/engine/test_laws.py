@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sentinel.core.answer import Answer
 from sentinel.core.gates import Gate
 from sentinel.core.plan import make
-from sentinel.core.question import CLUSTER, Question, at_cluster_scope, in_namespace
+from sentinel.core.question import CLUSTER, Question, in_namespace, widened
 from sentinel.core.record import series_of
 from sentinel.core.resources import SECRETS
 from sentinel.core.rules import Grant
@@ -247,7 +247,7 @@ def test_law_the_budget_of_a_round_is_kept_whatever_is_open_or_suspected(tenants
             turns = turns_between(before, watch.book.rotations, plan)
             news = [r.question for r in records if r.change is not None and r.change.turn is Turn.OPENED]
             # One look each at what may be open in the whole cluster: it saves a page for every target.
-            wider = {at_cluster_scope(q.identity, q.verb, q.resource) for q in [*news, *watch.book.doubts]}
+            wider = {widened(q) for q in [*news, *watch.book.doubts]}
             beyond = set(watch.far.asked) - turns - set(plan.tier1) - wider
             assert len(beyond) <= plan.round_budget
 

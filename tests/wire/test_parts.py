@@ -13,11 +13,12 @@ from tests import parts
 from tests.parts import __main__ as script
 from tests.parts import cache
 from tests.parts.find import stamp
-from tests.parts.recipes import RECIPES, GoModule, Recipe
+from tests.parts.recipes import RECIPES, GoFiles, GoModule, Recipe
 
 ROOT = Path(__file__).parents[2]
 WANTED = [recipe for recipe in RECIPES if recipe.group == "tests"]
-BINARIES = [(name, recipe.version) for recipe in WANTED for name in recipe.binaries]
+BINARIES = [(name, recipe.version) for recipe in WANTED if not isinstance(recipe, GoFiles) for name in recipe.binaries]
+FILES = [name for recipe in WANTED if isinstance(recipe, GoFiles) for name in recipe.files]
 
 
 @pytest.fixture
@@ -36,6 +37,11 @@ def test_every_part_runs_and_is_the_version_it_should_be(name: str, version: str
     said = subprocess.run([parts.find(name), *words], capture_output=True, text=True, check=True)
 
     assert version in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_of_a_module_is_there_and_not_empty(name: str) -> None:
+    assert parts.find(name).stat().st_size > 1000
 
 
 def test_a_missing_part_names_the_command_that_brings_it(empty_cache: Path) -> None:
