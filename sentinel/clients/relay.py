@@ -1,10 +1,11 @@
-"""The tenant's way to the witness: hand it pages, and ask it where to look.
+"""The tenant's way to the witness: hand it pages, ask it where to look, learn which beacons there are.
 
 It is the pager's client as `clients.alertmanager` is, with a token of an audience of its own and
 the CA of the witness alone. Both files are read again whenever they change.
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,20 +18,28 @@ from sentinel import __version__
 from sentinel.clients.alertmanager import TIMEOUT, Receiver
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import FileToken
-from sentinel.core import hint
+from sentinel.core import hint, roster_json
 from sentinel.core.claim import MOST_ALERTS
 from sentinel.core.hint import Hint
 from sentinel.core.reply import clean
+from sentinel.core.roster import Roster
 from sentinel.errors import BadReply, ClientError, Refused, Throttled, TimedOut, Unreachable
 
 ALERTS = "/api/v2/alerts"
 HINTS = "/api/v1/hints"
+BEACON = "/api/v1/beacon"
+ROSTER = "/api/v1/roster"
+ARRIVALS = "/api/v1/arrivals"
 MOST_BYTES = 200 * 1024
 """Of one request; the witness takes 256 KiB."""
 HINT_SECONDS = 35.0
 """For a request for hints: the witness answers after 25 at the latest."""
+ROSTER_SECONDS = 35.0
+"""For a request for a roster that waits for news: as for hints."""
 _MOST_REPLY = 64 * 1024
+_MOST_ROSTER = 16 * 1024 * 1024
 _SAID = 200
+_CONNECTIONS = 4  # two may wait for news, of hints and of the roster
 _KEPT_SECONDS = 5.0  # less than the witness keeps one that says nothing
 
 
@@ -46,7 +55,9 @@ class RelayClient:
     async def __aenter__(self) -> Self:
         """Open the session; connections are made when there is something to say."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit_per_host=2, ttl_dns_cache=10, keepalive_timeout=_KEPT_SECONDS),
+            connector=aiohttp.TCPConnector(
+                limit_per_host=_CONNECTIONS, ttl_dns_cache=10, keepalive_timeout=_KEPT_SECONDS
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -95,8 +106,57 @@ class RelayClient:
             raise BadReply(f"{url}: answered something that is no hint")
         return found
 
+    async def register(self, key: bytes, port: int) -> None:
+        """Say by which Ed25519 public key (32 bytes) the beacon of this pod answers, and on which port.
+
+        The pod is the one that our token is bound to. Again with the same key: changes nothing. Raises as
+        `post`; Refused also while the witness has not seen the pod yet, or not yet that it restarted and so
+        has a new key: to be tried again.
+        """
+        said = {"key": base64.b64encode(key).decode("ascii"), "port": port}
+        await self._say("PUT", BEACON, said)
+
+    async def roster(self, known: Roster | None = None, *, wait: bool = False) -> Roster:
+        """Which beacons there are now, who has reported how often, and what of ours has arrived.
+
+        `known`: the last one, so that only what is new is sent. `wait`: until something changes in the
+        beacons or something of ours has arrived, for at most 25 s. Raises as `post`.
+        """
+        known = known or Roster()
+        url = f"{self._way.url}{ROSTER}?after={known.number}{'&wait=1' if wait else ''}"
+        seconds = ROSTER_SECONDS if wait else self._timeout
+        status, headers, said = await self._ask("GET", url, seconds, most=_MOST_ROSTER)
+        _must_be_well(status, headers, said, url)
+        found = roster_json.parse(said, known)
+        if found is None:
+            raise BadReply(f"{url}: answered something that is no roster")
+        return found
+
+    async def arrivals(self, challenges: Sequence[bytes]) -> bool:
+        """Report the challenges that reached this pod's beacon since the last report, as they came.
+
+        One report after the other, also when there are none: the next one when this one has returned.
+        False when the witness does not know our key (it was restarted): register again. Raises as `post`;
+        what was in a report that failed belongs into the next one.
+        """
+        said = {"challenges": [base64.b64encode(one).decode("ascii") for one in challenges]}
+        found = await self._say("POST", ARRIVALS, said)
+        return found.get("known") is True
+
+    async def _say(self, method: str, path: str, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        url = f"{self._way.url}{path}"
+        status, headers, said = await self._ask(method, url, self._timeout, json.dumps(what).encode("ascii"))
+        _must_be_well(status, headers, said, url)
+        try:
+            found = json.loads(said)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise BadReply(f"{url}: answered something that is no relay's")
+        return found
+
     async def _ask(
-        self, method: str, url: str, seconds: float, body: bytes | None = None
+        self, method: str, url: str, seconds: float, body: bytes | None = None, *, most: int = _MOST_REPLY
     ) -> tuple[int, Mapping[str, str], bytes]:
         token = self._way.own.read()
         tls = self._way.trust()
@@ -111,7 +171,7 @@ class RelayClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=seconds),
             ) as response:
-                said = await _read(response)
+                said = await _read(response, most)
                 return response.status, response.headers, said
         except TimeoutError as error:
             raise TimedOut(f"{url}: no answer within {seconds:g} s") from error
@@ -134,13 +194,13 @@ def _bodies(alerts: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
     yield f"[{','.join(batch)}]".encode()
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    said = await response.content.read(_MOST_REPLY)
-    while not response.content.at_eof() and len(said) < _MOST_REPLY:
-        said += await response.content.read(_MOST_REPLY - len(said))
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    said = bytearray(await response.content.read(most))
+    while not response.content.at_eof() and len(said) < most:
+        said += await response.content.read(most - len(said))
     if not response.content.at_eof():
         response.close()
-    return said
+    return bytes(said)
 
 
 def _must_be_taken(reply: tuple[int, Mapping[str, str], bytes], url: str) -> None:
