@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section
+from sentinel.settings.surroundings import Cloud, Dns, Node
 from sentinel.settings.words import Port
 
 
@@ -28,3 +29,13 @@ class Network(Section):
 
     beacon: Beacon = Beacon()
     """The same for all tenants, since they must find each other's."""
+
+    node: Node = Node()
+    """The kubelets of the nodes that have a beacon."""
+
+    cloud: Cloud | None = None
+    """Whose metadata service must be out of reach. `None`: not asked. Where there is none, nothing
+    answers and that proves nothing, so it has to be declared."""
+
+    dns: Dns = Dns()
+    """Whether names of other tenants can be listed."""

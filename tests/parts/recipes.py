@@ -179,6 +179,13 @@ RECIPES: tuple[Recipe, ...] = (
             f"{COMPONENT}.gitTreeState=clean",
         ),
     ),
+    # Our own list of plug-ins: the server, zones from files, their transfer, and answers made up.
+    GoModule(
+        "coredns",
+        version="1.14.7",
+        minutes=1,
+        packages={"coredns": "."},
+    ),
     # Its tags are of version 2 without a /v2 in the module's path: the commit is what Go takes.
     GoFiles(
         "chaos-mesh",
