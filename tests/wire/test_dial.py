@@ -139,7 +139,7 @@ def test_an_answer_over_udp(host):
 
 def test_a_datagram_that_was_lost_is_sent_again():
     with datagrams() as sock:
-        seen = []
+        seen: list[bytes] = []
 
         def talk():
             while len(seen) < 3:
