@@ -16,6 +16,16 @@ class Answer(StrEnum):
     UNASKED = "unasked"  # we could not ask: our token, our DNS, our bug
 
 
+class Mark(StrEnum):
+    """What is special about an answer of the network; each is a `Reason` of the same name."""
+
+    UNATTRIBUTED = "unattributed"  # somebody took the connection, and did not prove to be the target
+    ARRIVED = "arrived"  # it was received over there, and nothing came back to us
+    LATE = "late"  # only while the pod was so young that its policy may not have been there yet
+    KEPT = "kept"  # by a connection that was open before, and by no new one
+    MOVED = "moved"  # somebody else is at that address now
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What came back to one question.
@@ -36,6 +46,8 @@ class Observation:
     user: str = ""  # whom the reply named, when that is not whom we should be
     wait: float = 0.0  # seconds to ask nothing, when we were told to
     review: bool = False  # the API server's word on what may be done; nothing was really tried
+    mark: Mark | None = None  # of the network: what is special about it
+    place: str = ""  # of the network: the address and the pod that it is about
 
 
 def code_class(code: int | None) -> str:

@@ -7,6 +7,7 @@ a breach. What it needs of the world (addresses, keys) is not in it: it is the s
 when the target's pods have other addresses.
 """
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,3 +58,23 @@ class Crossing:
     def text(self) -> str:
         """For people: `reach tcp pod v4`."""
         return f"reach {self.protocol.value} {self.path.value} {self.family.value}"
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """None: every word is ours."""
+        return ()
+
+    def reproduce(self, user: str, groups: tuple[str, ...] = ()) -> str:
+        """The command that has the sentinel which got through try again, from where it stands.
+
+        Its key is in no file, so nobody else's packet would be answered. Empty where `user` is no
+        ServiceAccount, which says whose pod that is.
+        """
+        del groups
+        home, _, name = user.removeprefix(_ACCOUNTS).partition(":")
+        if not user.startswith(_ACCOUNTS) or not name:
+            return ""
+        return shlex.join(["kubectl", "-n", home, "exec", "deploy/sentinel", "--", "sentinel", "once", self.check])
+
+
+_ACCOUNTS = "system:serviceaccount:"

@@ -2,8 +2,8 @@
 
 import re
 
+from sentinel.core.asked import Asked
 from sentinel.core.page import rfc3339
-from sentinel.core.question import Question
 from sentinel.core.standing import Breach
 
 GROUP = "group:"
@@ -20,13 +20,13 @@ def window(breach: Breach) -> str:
     return f"proven closed at {rfc3339(breach.closed_before)}, {opened}"
 
 
-def command(question: Question, user: str) -> str:
+def command(question: Asked, user: str) -> str:
     """The line with which a person sees the same decision.
 
     Empty where nobody told us our name, and where the question holds what a shell could take for
     more than a word.
     """
-    if not user or " " in user + question.name + question.subresource:
+    if not user or any(" " in word for word in (user, *question.chosen)):
         return ""
     group = question.identity.removeprefix(GROUP) if question.identity.startswith(GROUP) else ""
     line = question.reproduce(user, (group, "system:authenticated") if group else ())

@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote_plus
 
-from sentinel.core.question import CLUSTER, Question
+from sentinel.core.asked import Asked, is_network
+from sentinel.core.question import CLUSTER
 from sentinel.core.record import Record, Series, series_of
 from sentinel.core.reply import clean
 from sentinel.core.standing import Breach
@@ -88,7 +89,7 @@ class Case:
     series: Series
     since: float
     user: str = ""
-    breaches: Mapping[Question, Breach] = field(default_factory=dict)
+    breaches: Mapping[Asked, Breach] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,8 @@ def _links(sender: Sender, alert: Alert, target: str = "") -> dict[str, str]:
 
 def _breach_text(tenant: str, case: Case) -> str:
     check, identity, target = case.series
+    if is_network(check):
+        return _crossing_text(tenant, case)
     who = f"identity {identity}" + (f" ({clean(case.user)})" if case.user else "")
     where = "every namespace of the cluster" if target == CLUSTER else f"namespace {target}"
     opening = f"Tenant {tenant}, asking as {who}, is let in in {where} (check {check}), since {rfc3339(case.since)}."
@@ -218,6 +221,36 @@ def _breach_text(tenant: str, case: Case) -> str:
     return told + _command(case)
 
 
+def _crossing_text(tenant: str, case: Case) -> str:
+    """The same of packets: who gets through to whom, how, and what shows it."""
+    check, _, target = case.series
+    opening = f"Packets of tenant {tenant} reach namespace {target} (check {check}), since {rfc3339(case.since)}."
+    found = sorted(case.breaches.items(), key=lambda known: known[1].since)
+    shown = "; ".join(clean(asked.text, 120) for asked, _ in found[:QUESTIONS_SHOWN])
+    more = len(found) - QUESTIONS_SHOWN
+    told = [opening]
+    if found:
+        _, first = found[0]
+        told += [f"Open: {shown}{f'; and {more} more' if more > 0 else ''}.", _window(first), crossed(first)]
+        told += [f"Why: {clean(breach.cause, 300)}." for _, breach in found if breach.cause][:1]
+    return " ".join((*told, _NETWORK_CLOSING)) + _command(case)
+
+
+def crossed(breach: Breach) -> str:
+    """What shows that a packet got through, in a sentence."""
+    how = _CROSSED.get(breach.reason, "was answered, and the answer is signed by the beacon there")
+    where = f" to {clean(breach.place, 120)}" if breach.place else ""
+    number = f"challenge {clean(breach.audit_id, 64)}" if breach.audit_id else "a challenge"
+    return f"Evidence: {number}{where} {how}."
+
+
+_CROSSED = {
+    Reason.UNATTRIBUTED: "was connected, by somebody who did not prove who it is",
+    Reason.ARRIVED: "arrived, by that beacon's own report; only the answer was cut, so one direction is open",
+    Reason.LATE: "was answered while the pod was younger than 10 s, so its policy comes late",
+    Reason.KEPT: "was answered on a connection from before, while new ones are denied",
+}
+_NETWORK_CLOSING = "It ends by proof only: two rounds in which no packet gets through and every control is green."
 _CLOSING = "It ends by proof only: two rounds in which the same question is denied."
 
 
@@ -243,10 +276,11 @@ def _command(case: Case) -> str:
     if not case.breaches:
         return ""
     question, _ = min(case.breaches.items(), key=lambda known: known[1].since)
-    words = (case.user, question.name, question.subresource)
+    words = (case.user, *question.chosen)
     if not case.user or not all(_HARMLESS.fullmatch(word) for word in words):
         return ""
-    return f"\nSee for yourself: {question.reproduce(case.user)}"
+    line = question.reproduce(case.user)
+    return f"\nSee for yourself: {line}" if line else ""
 
 
 def _window(breach: Breach) -> str:

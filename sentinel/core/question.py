@@ -149,6 +149,11 @@ class Question:
         return f"{self.verb} {kind}" + (f"/{self.name}" if self.name else "")
 
     @property
+    def chosen(self) -> tuple[str, ...]:
+        """What whoever writes a Role chooses."""
+        return self.name, self.subresource
+
+    @property
     def method(self) -> str:
         """The HTTP method of what is sent."""
         return METHODS[self.verb] if self.form in _REQUESTS else "POST"

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sentinel.core.allowed import Allowance
 from sentinel.core.answer import Observation
+from sentinel.core.asked import Asked
 from sentinel.core.gates import Gate, Light
-from sentinel.core.question import Question
 from sentinel.core.standing import Change, Standing
 from sentinel.core.verdict import Reason, Verdict
 
@@ -23,7 +23,7 @@ class Series(NamedTuple):
     target: str
 
 
-def series_of(question: Question) -> Series:
+def series_of(question: Asked) -> Series:
     """The series that a question belongs to."""
     return Series(question.check, question.identity, question.target)
 
@@ -37,7 +37,7 @@ class Record:
     whoami's word.
     """
 
-    question: Question
+    question: Asked
     observation: Observation
     verdict: Verdict
     standing: Standing

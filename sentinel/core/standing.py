@@ -35,6 +35,12 @@ class Breach:
     reason: Reason
     cause: str = ""  # what the API server names as the binding that lets us in
     ended: float | None = None  # when it was closed by proof
+    place: str = ""  # of the network: the address and the pod that we got through to
+
+    @property
+    def is_attributed(self) -> bool:
+        """Whether it is known that it was the target; what merely took a connection has not said so."""
+        return self.reason is not Reason.UNATTRIBUTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +129,19 @@ class _Draft(NamedTuple):
 
 def _breached(standing: Standing, verdict: Verdict, observation: Observation) -> _Draft:
     now = observation.at
-    breach = standing.breach or Breach(
+    seen = Breach(
         since=now,
         last=now,
         closed_before=standing.last_proven,
         code=observation.code,
         audit_id=observation.audit_id,
         reason=verdict.reason,
+        place=observation.place,
     )
+    breach = standing.breach or seen
+    if seen.is_attributed and not breach.is_attributed:
+        # Now we know who it is. The hole is as old as what was seen of it first.
+        breach = replace(seen, since=breach.since, closed_before=breach.closed_before)
     return _Draft(0, standing.last_proven, now, replace(breach, last=now))
 
 
@@ -145,6 +156,8 @@ def _held(standing: Standing, verdict: Verdict, now: float, round_: int) -> _Dra
 def _change(before: Standing, after: Standing, now: float) -> Change | None:
     match before.breach, after.breach:
         case None, Breach() as breach:
+            return Change(Turn.OPENED, now, before, after, breach)
+        case Breach() as unknown, Breach() as breach if breach.is_attributed and not unknown.is_attributed:
             return Change(Turn.OPENED, now, before, after, breach)
         case Breach() as breach, None:
             allowed = after.verdict.reason is Reason.ALLOWED

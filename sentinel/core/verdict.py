@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from sentinel.core.answer import Answer
+from sentinel.core.answer import Answer, Mark
 
 
 class Expect(StrEnum):
@@ -43,6 +43,14 @@ class Reason(StrEnum):
     DECOY = "decoy"  # the decoys were judged wrong: we would not see a breach
     IDENTITY = "identity"  # whoami positively names somebody else
     RECONNECT = "reconnect"  # the connection changed between the controls
+    ROSTER = "roster"  # network: the witness does not say, or not lately, which beacons there are
+    LIVE = "live"  # network: the target's beacon is not ready, or another pod than before
+    BEACON = "beacon"  # network: our own beacon does not answer us; our own side may be deaf
+    LIGHTHOUSE = "lighthouse"  # network: the witness's, which all may reach, does not; we may be cut off
+    NEUTRAL = "neutral"  # network: a policy of ours selects one of the two; we would prove our own doing
+    PROXIED = "proxied"  # network: even an address of nobody is connected, as behind a mesh's proxy
+    ARRIVALS = "arrivals"  # network: the other end did not report whether it arrived
+    MOVED = "moved"  # network: somebody else signed the answer; the address is not the target's any more
     LIMITED = "limited"  # 429
     ABSENT = "absent"  # nobody answers there
     SILENT = "silent"  # no reply in time
@@ -55,6 +63,10 @@ class Reason(StrEnum):
     SERVED = "served"  # breached: we were let in
     ADMISSION = "admission"  # breached: authorised, then stopped by admission
     REVIEW = "review"  # breached: the API server says so of somebody whose token nobody has
+    UNATTRIBUTED = "unattributed"  # breached: the packet got through to somebody, who did not say who it is
+    ARRIVED = "arrived"  # breached: the packet got through, and only its answer was cut: one way is open
+    LATE = "late"  # breached: in the first 10 s of a pod; its policy comes late
+    KEPT = "kept"  # breached: a connection from before outlived the policy that denies new ones
     REFUSED = "refused"  # breached: denied what should have been served
     FAILED = "failed"  # breached: not served for longer than the check's patience
 
@@ -94,32 +106,42 @@ def judge(
     admission: bool = False,
     review: bool = False,
     allowed: str = "",
+    mark: Mark | None = None,
 ) -> Verdict:
     """The verdict on one answer.
 
     `somebody_else`: whoami positively named another user. `silence_counts`: a dropped packet is a
     denial here (network questions; an API server that is silent proves nothing). `review`: a rules
-    engine's word, not a request. `allowed`: the exception that wants us let in.
+    engine's word, not a request. `allowed`: the exception that wants us let in. `mark`: what is special
+    about an answer of the network; for an unattributed one the bracket is that of the gates which say
+    who is there, since nothing in it says so itself.
     """
     if expect is Expect.SERVED:
         return _judge_service(answer)
     match answer:
         case Answer.SERVED if somebody_else:
             return Verdict(State.INCONCLUSIVE, Reason.IDENTITY)
-        case Answer.SERVED:
+        case Answer.SERVED if _is_the_target(mark, bracket):
             # At once, whatever the gates say: what let us in is open.
-            return _judge_opening(allowed, admission=admission, review=review)
+            return _judge_opening(allowed, mark, admission=admission, review=review)
         case Answer.DENIED:
             return _judge_denial(bracket)
         case Answer.SILENT if silence_counts:
             return _judge_denial(bracket)
         case _:
-            return Verdict(State.INCONCLUSIVE, bracket.red or reason_of(answer))
+            return Verdict(State.INCONCLUSIVE, bracket.red or (Reason(mark.value) if mark else reason_of(answer)))
 
 
-def _judge_opening(allowed: str, *, admission: bool, review: bool) -> Verdict:
+def _is_the_target(mark: Mark | None, bracket: Bracket) -> bool:
+    """Whether it was the target that let us in; what does not say who it is, the gates must say."""
+    return mark is not Mark.MOVED and (mark is not Mark.UNATTRIBUTED or bracket.red is None)
+
+
+def _judge_opening(allowed: str, mark: Mark | None, *, admission: bool, review: bool) -> Verdict:
     if allowed:
         return Verdict(State.HELD, Reason.ALLOWED, allowed)
+    if mark is not None:
+        return Verdict(State.BREACHED, Reason(mark.value))
     if review:
         return Verdict(State.BREACHED, Reason.REVIEW)
     return Verdict(State.BREACHED, Reason.ADMISSION if admission else Reason.SERVED)

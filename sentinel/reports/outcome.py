@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sentinel.core.allowed import Allowance
+from sentinel.core.asked import is_network
 from sentinel.core.record import Record
 from sentinel.core.verdict import State, worst
 
@@ -55,14 +56,20 @@ def _telling(records: Iterable[Record]) -> list[str]:
         question, verdict = record.question, record.verdict
         if verdict.state is State.BREACHED:
             lines += [
-                f"BREACHED {question.identity} may {question.text} in {question.target}"
-                f" (HTTP {record.observation.code}, Audit-Id {record.observation.audit_id})",
+                f"BREACHED {question.identity} may {question.text} in {question.target} ({_evidence(record)})",
                 f"         {question.reproduce(record.user)}",
             ]
         elif verdict.state is State.INCONCLUSIVE:
             unknown[question.identity, verdict.reason.value] += 1
     rows = (f"INCONCLUSIVE {count} of {who}: {reason}" for (who, reason), count in sorted(unknown.items()))
     return [*lines, *rows]
+
+
+def _evidence(record: Record) -> str:
+    seen = record.observation
+    if is_network(record.question.check):
+        return f"{record.verdict.reason.value}, {seen.place or 'place not known'}, challenge {seen.audit_id}"
+    return f"HTTP {seen.code}, Audit-Id {seen.audit_id}"
 
 
 def _allowed(seen: Outcome) -> list[str]:

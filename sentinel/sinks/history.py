@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinel import __version__
+from sentinel.core.asked import Asked
 from sentinel.core.evidence import command
 from sentinel.core.plan import Plan
-from sentinel.core.question import Question
 from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
 from sentinel.core.verdict import State
@@ -42,7 +42,7 @@ _UNASKED = Standing()
 class Incident:
     """A breach of one question, open or ended. Times are wall seconds."""
 
-    question: Question
+    question: Asked
     user: str
     breach: Breach
     last_proven: float | None
@@ -68,6 +68,7 @@ class Incident:
             "user": self.user,
             "reason": breach.reason.value,
             "cause": breach.cause,
+            "place": breach.place,
             "closed_before": breach.closed_before,
             "ended": breach.ended,
             "ending": self.ending and self.ending.value,
@@ -81,8 +82,8 @@ class Snapshot:
 
     tenant: str
     round: Round | None
-    planned: tuple[Question, ...]
-    latest: Mapping[Question, Standing]
+    planned: tuple[Asked, ...]
+    latest: Mapping[Asked, Standing]
     incidents: tuple[Incident, ...]
     records_: tuple[Record, ...]
     turns_: tuple[Record, ...]
@@ -139,9 +140,9 @@ class History:
         """`tenant`: whose sentinel this is."""
         self.round: Round | None = None
         self._tenant = tenant
-        self._planned: dict[Question, None] = {}
-        self._latest: dict[Question, Standing] = {}
-        self._open: dict[Question, Incident] = {}
+        self._planned: dict[Asked, None] = {}
+        self._latest: dict[Asked, Standing] = {}
+        self._open: dict[Asked, Incident] = {}
         self._ended: deque[Incident] = deque(maxlen=INCIDENTS_KEPT)
         self._turns: deque[Record] = deque(maxlen=TURNS_KEPT)
         self._tidied = 0.0
@@ -231,7 +232,7 @@ class History:
                 del self._latest[question]
 
 
-def _standing_row(question: Question, standing: Standing) -> dict[str, Any]:
+def _standing_row(question: Asked, standing: Standing) -> dict[str, Any]:
     return {
         "check": question.check,
         "question": question.text,
@@ -311,6 +312,7 @@ def _record_row(record: Record) -> dict[str, Any]:
         "verdict": record.verdict.state.value,
         "reason": record.verdict.reason.value,
         "detail": seen.detail,
+        "place": seen.place,
         "audit_id": seen.audit_id,
         "asked": record.asked,
         "subsumed": record.subsumed,

@@ -260,6 +260,7 @@ def _breach_row(breach: Breach) -> dict[str, Any]:
         "code": breach.code,
         "audit_id": clean(breach.audit_id, 64),
         "cause": clean(breach.cause, 300),
+        **({"place": clean(breach.place, 200)} if breach.place else {}),
     }
 
 

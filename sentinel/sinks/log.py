@@ -188,6 +188,7 @@ def _evidence(record: Record, breach: Breach) -> dict[str, Any]:
         "reason": breach.reason.value,
         "window": window(breach),
         "cause": breach.cause,
+        **({"place": breach.place} if breach.place else {}),
         "reproduce": command(question, record.user),
         "subsumed": record.subsumed,
     }

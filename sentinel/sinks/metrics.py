@@ -24,7 +24,7 @@ from sentinel.core.resources import CHECKS
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 
-SKIPS = ("late", "round-failed", *(reason.value for reason in Reason))
+SKIPS = ("late", "round-failed", *(reason.value for reason in REASONS))
 """Why something due was not asked: a slot that had passed, a round that failed, or the reason."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 

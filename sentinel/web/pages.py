@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinel import __version__
+from sentinel.core.asked import is_network
 from sentinel.core.gates import Gate
 from sentinel.core.question import CLUSTER
 from sentinel.core.verdict import Reason
@@ -174,9 +175,9 @@ def _covered(installed: Row) -> str:
 
 
 def _open(view: View) -> Html | list[Html]:
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, str, bool], list[Row]] = defaultdict(list)
     for row in view.open:
-        groups[row["target"], row["identity"]].append(row)
+        groups[row["target"], row["identity"], is_network(row["check"])].append(row)
     if not groups:
         return []
     cards = [_card(rows, view.now) for rows in list(groups.values())[:MOST_CARDS]]
@@ -197,6 +198,8 @@ def _card(rows: list[Row], now: float) -> Html:
     first = min(rows, key=lambda row: row["since"])
     last = max(row["last"] for row in rows)
     questions = list(dict.fromkeys(row["question"] for row in sorted(rows, key=lambda row: row["since"])))
+    if is_network(first["check"]):
+        return _network_card(rows, first, questions, now)
     title = tag("h3", tag("b", _place(first["target"])), ", asked as ", tag("b", first["identity"]))
     code = f"HTTP {first['code']}" if first["code"] is not None else "no HTTP status"
     cause = next((row["cause"] for row in rows if row["cause"]), "")
@@ -210,7 +213,27 @@ def _card(rows: list[Row], now: float) -> Html:
         ("Evidence", [f"{code}, {REASONS[Reason(first['reason'])]}; Audit-Id ", tag("code", first["audit_id"] or "-")]),
         ("Check", ", ".join(sorted({row["check"] for row in rows}))),
     ]
-    return tag("article", title, _facts(facts), _command(first), cls="breach")
+    command = _command(first, "See for yourself, with rights to impersonate:", "the same question denied")
+    return tag("article", title, _facts(facts), command, cls="breach")
+
+
+def _network_card(rows: list[Row], first: Row, questions: list[str], now: float) -> Html:
+    """The same of packets: what gets through, and where to."""
+    title = tag("h3", tag("b", _place(first["target"])), ", reached over the ", tag("b", "network"))
+    places = list(dict.fromkeys(row["place"] for row in rows if row["place"]))
+    cause = next((row["cause"] for row in rows if row["cause"]), "")
+    facts: list[tuple[str, Any]] = [
+        ("Open", tag("code", _listed(questions))),
+        ("Open since", when(first["since"], now)),
+        ("Window", _window(first, now)),
+        ("Last evidence", when(max(row["last"] for row in rows), now)),
+        ("Who answered", tag("code", _listed(places)) if places else "not known"),
+        ("Evidence", [f"{REASONS[Reason(first['reason'])]}; challenge ", tag("code", first["audit_id"] or "-")]),
+        *([("Cause", tag("code", cause))] if cause else []),
+        ("Check", ", ".join(sorted({row["check"] for row in rows}))),
+    ]
+    command = _command(first, "See for yourself, with rights to exec there:", "nothing gets through any more")
+    return tag("article", title, _facts(facts), command, cls="breach")
 
 
 def _window(row: Row, now: float) -> Html:
@@ -221,13 +244,13 @@ def _window(row: Row, now: float) -> Html:
     return tag("span", f"proven closed {closed}, open {clock(row['since'], now)}: may be {older} older")
 
 
-def _command(row: Row) -> list[Html]:
+def _command(row: Row, label: str, proof: str) -> list[Html]:
     if not row["reproduce"]:
         return []
     return [
-        tag("p", "See for yourself, with rights to impersonate:", cls="label"),
+        tag("p", label, cls="label"),
         tag("pre", tag("code", row["reproduce"]), tabindex="0"),
-        tag("p", "It closes by proof only: the same question denied in two rounds.", cls="faint"),
+        tag("p", f"It closes by proof only: {proof} in two rounds.", cls="faint"),
     ]
 
 

@@ -1,18 +1,20 @@
+import pathlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
 
-from sentinel.core import page
+from sentinel.core import evidence, page
+from sentinel.core.crossing import Crossing, Family, Path, Protocol
 from sentinel.core.page import MOST_TEXT, QUESTIONS_KEPT, Case, Party, Sender
 from sentinel.core.question import at_cluster_scope
 from sentinel.core.record import Series, series_of
 from sentinel.core.resources import SECRETS
+from sentinel.core.standing import Breach
 from sentinel.core.verdict import Reason
 from tests.support.breaches import GET, LIST, SENDER, SERIES, USER, Belief
 
-ALERTS = Path(__file__).parents[2] / "alerts"
+ALERTS = pathlib.Path(__file__).parents[2] / "alerts"
 NOON = 1795262400.0  # 2026-11-21T12:00:00Z
 
 
@@ -269,3 +271,61 @@ def test_the_summaries_are_those_of_the_rules():
         after = rules.split(f"- alert: {made.labels['alertname']}\n")[1]
         summary = next(line for line in after.splitlines() if "summary:" in line)
         assert yaml.safe_load(summary.strip())["summary"] == made.annotations["summary"]
+
+
+CROSSING = Crossing("self", "team-b", Protocol.TCP, Family.V4, Path.POD)
+
+
+def through(reason=Reason.SERVED, **changes) -> Breach:
+    return Breach(100.0, 100.0, 40.0, None, "5f2c", reason, place="10.0.0.7:7462, pod 1c-2d", **changes)
+
+
+def crossing_page(reason=Reason.SERVED, **changes):
+    case = Case(series_of(CROSSING), 100.0, USER, {CROSSING: through(reason, **changes)})
+    return page.breach_page(SENDER, case).annotations["description"]
+
+
+def test_a_page_about_packets_says_who_gets_through_to_whom_how_and_what_shows_it():
+    text = crossing_page()
+
+    assert "Packets of tenant team-a reach namespace team-b (check net/tcp), since 1970-01-01T00:01:40.000Z." in text
+    assert "Open: reach tcp pod v4." in text
+    assert "Proven closed at 1970-01-01T00:00:40.000Z" in text
+    assert "challenge 5f2c to 10.0.0.7:7462, pod 1c-2d was answered, and the answer is signed" in text
+    assert "no packet gets through" in text
+    assert "Audit-Id" not in text and "HTTP" not in text and "identity" not in text
+
+
+def test_the_command_of_a_crossing_runs_in_the_pod_that_got_through():
+    command = crossing_page().rpartition("\n")[2]
+
+    assert command == "See for yourself: kubectl -n team-a exec deploy/sentinel -- sentinel once net/tcp"
+
+
+@pytest.mark.parametrize("user", ["", "system:anonymous", "system:serviceaccount:team-a", "team-a"])
+def test_who_is_no_account_has_no_pod_to_try_it_from(user):
+    case = Case(series_of(CROSSING), 100.0, user, {CROSSING: through()})
+
+    assert "See for yourself" not in page.breach_page(SENDER, case).annotations["description"]
+    assert CROSSING.reproduce(user) == "" and evidence.command(CROSSING, user) == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (Reason.ARRIVED, "only the answer was cut, so one direction is open"),
+        (Reason.LATE, "younger than 10 s, so its policy comes late"),
+        (Reason.KEPT, "on a connection from before, while new ones are denied"),
+        (Reason.UNATTRIBUTED, "by somebody who did not prove who it is"),
+    ],
+)
+def test_a_page_about_packets_tells_the_special_cases(reason, words):
+    assert words in crossing_page(reason)
+
+
+def test_a_case_of_the_network_of_which_nothing_is_known_but_that_it_is_open_has_no_request_to_look_for():
+    case = Case(series_of(CROSSING), 100.0)
+
+    text = page.breach_page(SENDER, case).annotations["description"]
+
+    assert "reach namespace team-b" in text and "Audit-Id" not in text

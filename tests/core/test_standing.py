@@ -144,3 +144,33 @@ def test_a_hole_whose_exception_ran_out_was_last_shut_when_it_was_last_denied():
     standing, _ = story("hwwb")
 
     assert standing.breach.closed_before == 10.0
+
+
+SOMEBODY = Verdict(State.BREACHED, Reason.UNATTRIBUTED)
+
+
+def crossed(standing, verdict, at, round_):
+    seen = Observation(Answer.SERVED, at, audit_id=f"n-{at:g}", place=f"10.0.0.7 at {at:g}")
+    return advance(standing, verdict, seen, round_)
+
+
+def test_an_unattributed_breach_that_gets_a_name_opens_as_what_it_is_and_is_as_old_as_it_was():
+    shut, _ = advance(Standing(), HELD, Observation(Answer.SILENT, 5.0), 1)
+    standing, _ = crossed(shut, SOMEBODY, 10.0, 2)
+
+    standing, change = crossed(standing, OPEN, 20.0, 3)
+
+    assert change is not None and change.turn is Turn.OPENED
+    breach = standing.breach
+    assert breach is not None and breach.reason is Reason.SERVED
+    assert (breach.since, breach.last, breach.closed_before) == (10.0, 20.0, 5.0)
+    assert (breach.audit_id, breach.place) == ("n-20", "10.0.0.7 at 20")
+
+
+def test_a_breach_that_has_a_name_does_not_lose_it():
+    standing, _ = crossed(Standing(), OPEN, 10.0, 1)
+
+    standing, change = crossed(standing, SOMEBODY, 20.0, 2)
+
+    assert change is None and standing.reason is Reason.SERVED
+    assert standing.breach is not None and standing.breach.last == 20.0

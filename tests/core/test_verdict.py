@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from sentinel.core.answer import Answer
+from sentinel.core.answer import Answer, Mark
 from sentinel.core.verdict import GREEN, Bracket, Expect, Reason, State, Verdict, judge, reason_of, worst
 
 BRACKETS = {
@@ -112,6 +112,61 @@ def test_the_table_has_every_cell_once():
     told = [cell for cell, _ in cells()]
 
     assert sorted(told) == sorted(tuple(map(str, cell)) for cell in product(*COLUMNS))
+
+
+# Of the network. `red`: that a gate is red on either side; silence counts there.
+MARKED = """
+answer  mark          gates  state         reason
+
+served  none          any    breached      served
+served  arrived       any    breached      arrived
+served  late          any    breached      late
+served  kept          any    breached      kept
+served  unattributed  green  breached      unattributed
+served  unattributed  red    inconclusive  canary
+served  moved         green  inconclusive  moved
+served  moved         red    inconclusive  canary
+absent  moved         green  inconclusive  moved
+absent  moved         red    inconclusive  canary
+silent  none          green  held          denied
+silent  none          red    inconclusive  canary
+denied  none          green  held          denied
+denied  none          red    inconclusive  canary
+absent  none          green  inconclusive  absent
+unasked none          green  inconclusive  unasked
+unasked none          red    inconclusive  canary
+"""
+
+
+def marked():
+    for line in MARKED.strip().splitlines()[1:]:
+        if line:
+            answer, mark, gates, state, reason = line.split()
+            sides = {"green": ["green"], "red": ["red-before", "red-after-canary"], "any": BRACKETS}[gates]
+            for side in sides:
+                bracket = Bracket(after=Reason.CANARY) if side == "red-after-canary" else BRACKETS[side]
+                id_ = f"{answer}-{mark}-with-gates-{side}-is-{state}"
+                yield pytest.param(answer, mark, bracket, Verdict(State(state), Reason(reason)), id=id_)
+
+
+@pytest.mark.parametrize(("answer", "mark", "bracket", "verdict"), [*marked()])
+def test_each_cell_of_the_law_of_the_network(answer, mark, bracket, verdict):
+    kind = None if mark == "none" else Mark(mark)
+
+    assert judge(Answer(answer), Expect.DENIED, bracket, mark=kind, silence_counts=True) == verdict
+
+
+def test_every_mark_has_a_reason_of_its_own_name():
+    assert {mark.value for mark in Mark} <= {reason.value for reason in Reason}
+
+
+def test_an_exception_allows_what_gets_through_but_not_what_nobody_signed_for_between_red_gates():
+    kept = judge(Answer.SERVED, Expect.DENIED, GREEN, mark=Mark.KEPT, allowed="team-a->team-b")
+    unknown = Bracket(before=Reason.LIVE)
+    somebody = judge(Answer.SERVED, Expect.DENIED, unknown, mark=Mark.UNATTRIBUTED, allowed="team-a->team-b")
+
+    assert kept == Verdict(State.HELD, Reason.ALLOWED, "team-a->team-b")
+    assert somebody == Verdict(State.INCONCLUSIVE, Reason.LIVE)
 
 
 def test_every_answer_has_a_reason_of_its_own_name():
