@@ -21,6 +21,7 @@ from tests.cluster.lookout import PATIENCE, Lookout
 from tests.deploy import chart
 from tests.support import manifests, proxy
 from tests.support.authority import Authority
+from tests.support.breaches import question_of
 from tests.support.eventually import eventually
 from tests.support.sentinels import Metrics
 
@@ -299,7 +300,7 @@ def held(records: list[Record], affected: Affected) -> list[str]:
     return [
         f"{record.question.identity} {record.question.text} in {record.question.target}"
         for record in records
-        if record.verdict.state is State.HELD and affected(record.question)
+        if record.verdict.state is State.HELD and affected(question_of(record))
     ]
 
 
@@ -319,7 +320,7 @@ async def test_what_cannot_be_proven_is_neither_held_nor_breached(scene: Ground,
         cause.mends(scene)
 
     assert held(blind, cause.affects) == [], look.story()
-    assert any(cause.affects(record.question) for record in blind)
+    assert any(cause.affects(question_of(record)) for record in blind)
     if cause.gate:
         # A door or a trip-wire is about one target: the others are proven as before.
         assert bool(now.reasons) == (cause.gate not in ("door", "tripwire"))

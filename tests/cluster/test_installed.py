@@ -17,6 +17,7 @@ from tests.deploy.chart import Object
 from tests.parts.find import find
 from tests.support import aggregated
 from tests.support.aggregated import AggregatedApi
+from tests.support.breaches import question_of
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
 
@@ -141,7 +142,7 @@ async def test_a_removed_type_is_asked_no_more_and_its_breach_is_forgotten_with_
     await asyncio.to_thread(eventually, lambda: not is_served(quiet, "/apis/shop.example.com/v1"), 30.0, "it is gone")
 
     await look.rounds(2)
-    asked = [record.question.resource.label for record in await look.rounds()]
+    asked = [question_of(record).resource.label for record in await look.rounds()]
     assert CARTS not in asked
     assert not planned(look, CARTS)
     assert look.now.breach_since[SERIES] > 0

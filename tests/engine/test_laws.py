@@ -20,6 +20,7 @@ from sentinel.core.verdict import State
 from sentinel.errors import OwnFault
 from tests.core.scopes import scope
 from tests.engine.scripted import Watch, ample
+from tests.support.breaches import question_of
 
 SMALL = ample(scope(2, system=()))
 QUESTIONS = SMALL.questions
@@ -245,7 +246,7 @@ def test_law_the_budget_of_a_round_is_kept_whatever_is_open_or_suspected(tenants
             before = watch.book.rotations
             records = await watch.rounds()
             turns = turns_between(before, watch.book.rotations, plan)
-            news = [r.question for r in records if r.change is not None and r.change.turn is Turn.OPENED]
+            news = [question_of(r) for r in records if r.change is not None and r.change.turn is Turn.OPENED]
             # One look each at what may be open in the whole cluster: it saves a page for every target.
             wider = {widened(q) for q in [*news, *watch.book.doubts]}
             beyond = set(watch.far.asked) - turns - set(plan.tier1) - wider

@@ -25,6 +25,13 @@ SENDER = Sender(
     ),
 )
 
+
+def question_of(record: Record) -> Question:
+    """What was asked of the API server."""
+    assert isinstance(record.question, Question), "a record of the network"
+    return record.question
+
+
 _BREACHED = Verdict(State.BREACHED, Reason.SERVED)
 _HELD = Verdict(State.HELD, Reason.DENIED)
 

@@ -33,6 +33,7 @@ from tests.cluster.matrix.ways import Opening
 from tests.deploy import chart
 from tests.support import manifests
 from tests.support.aggregated import AggregatedApi
+from tests.support.breaches import question_of
 from tests.support.eventually import eventually
 from tests.support.manifests import Dict
 
@@ -158,7 +159,7 @@ class Stage:
             during = await look.rounds(row.rounds, row.patience)
         after = await look.until(lambda seen: seen.all_held, MOST_ROUNDS, f"all held after {row.name}")
         breaches = [r for r in (*records, *during, *after) if r.verdict.state is State.BREACHED]
-        held = [r for r in during if r.verdict.state is State.HELD and row.blinds(r.question)]
+        held = [r for r in during if r.verdict.state is State.HELD and row.blinds(question_of(r))]
         if breaches or held or look.metrics().sum("sentinel_breaches_total"):
             told = sorted({f"{r.verdict.state.value}: {_told(r)}: {r.observation.detail}" for r in (*breaches, *held)})
             raise Misjudged(f"{row.name}: {told[:12]}")
@@ -282,7 +283,7 @@ def rarely_sweeping(config: str) -> str:
 
 def is_of(row: Grant, record: Record) -> bool:
     """Whether this record is the breach that the row must become."""
-    asked, opening, question = row.asked, row.opening, record.question
+    asked, opening, question = row.asked, row.opening, question_of(record)
     key = question.verb, question.resource.label, question.subresource
     where = question.identity, question.target
     return (
