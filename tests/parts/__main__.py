@@ -165,11 +165,28 @@ def unpack_debian(recipe: DebianPackage, folder: Path) -> None:
                 f"and {tool} is not here; put {' and '.join(recipe.files)} of version "
                 f"{recipe.version} into {cache.binaries()}"
             )
-    run("apt-get", "download", debian_version(recipe), cwd=folder)
-    (package,) = folder.glob("*.deb")
-    run("dpkg", "-x", str(package), str(folder / "content"))
+    run("apt-get", "download", debian_version(recipe), *recipe.libraries, cwd=folder)
+    for package in folder.glob("*.deb"):
+        run("dpkg", "-x", str(package), str(folder / "content"))
     for binary, path in recipe.files.items():
-        (folder / "content" / path).replace(cache.binaries() / binary)
+        if recipe.libraries:
+            keep_with_libraries(binary, folder / "content", path)
+        else:
+            (folder / "content" / path).replace(cache.binaries() / binary)
+
+
+def keep_with_libraries(binary: str, content: Path, path: str) -> None:
+    """The binary and every shared object beside it in a folder of its own, and a script in its place."""
+    home = cache.private(binary)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for found in content.rglob("lib*.so*"):
+        shutil.copy(found, home / found.name)  # a link becomes a file
+    (content / path).replace(home / binary)
+    script = content / f"{binary}.sh"
+    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{home}" exec "{home / binary}" "$@"\n')
+    script.chmod(0o755)
+    script.replace(cache.binaries() / binary)
 
 
 def debian_version(recipe: DebianPackage) -> str:

@@ -3,6 +3,7 @@
 $TENANT_SENTINEL_PARTS, else ${XDG_CACHE_HOME:-~/.cache}/tenant-sentinel/parts
     bin/      what tests start
     files/    what tests read
+    private/  of parts that come with libraries of their own: those, and the real binary
     stamps/   which recipe each part was made by
     lock      held by the one run that builds
 """
@@ -25,6 +26,10 @@ def binaries() -> Path:
 
 def files() -> Path:
     return folder() / "files"
+
+
+def private(name: str) -> Path:
+    return folder() / "private" / name
 
 
 def stamps() -> Path:

@@ -7,7 +7,7 @@ Files of a Go module are copied, and the hash that Go checks stands in the recip
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -61,6 +61,8 @@ class DebianPackage:
     version: str
     minutes: int
     files: dict[str, str]
+    libraries: tuple[str, ...] = field(default=(), repr=False)
+    """Packages with the shared objects that it needs, in whatever version this Debian has."""
     group: str = "tests"
 
     @property
@@ -72,7 +74,7 @@ class DebianPackage:
         return command_for(self.group)
 
     def fingerprint(self) -> str:
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+        return hashlib.sha256("\n".join((repr(self), *self.libraries)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,25 @@ RECIPES: tuple[Recipe, ...] = (
         version="0.8",
         minutes=1,
         files={"bwrap": "usr/bin/bwrap"},
+    ),
+    # A real network for the tests: namespaces, and policies in them. Unpacked, as the others: nftables
+    # installed would bring a service that may replace the machine's own rules.
+    DebianPackage(
+        "nftables",
+        version="1.0",
+        minutes=1,
+        files={"nft": "usr/sbin/nft"},
+        libraries=(
+            *("libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libxtables12", "libgmp10"),
+            *("libedit2", "libbsd0", "libmd0", "libtinfo6"),
+        ),
+    ),
+    DebianPackage(
+        "iproute2",
+        version="6.1",
+        minutes=1,
+        files={"ip": "bin/ip"},
+        libraries=("libbpf1", "libelf1", "zlib1g", "libmnl0", "libcap2", "libbsd0", "libmd0"),
     ),
     GoModule(
         "helm",

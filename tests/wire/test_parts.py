@@ -32,7 +32,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_part_runs_and_is_the_version_it_should_be(name: str, version: str) -> None:
     if name in ("kube-apiserver", "kube-controller-manager", "etcd") and cache.assets():
         version = ""  # whatever the user brought
-    words = ["version", "--short"] if name == "helm" else ["--version"]
+    words = {"helm": ["version", "--short"], "ip": ["-V"]}.get(name, ["--version"])
 
     said = subprocess.run([parts.find(name), *words], capture_output=True, text=True, check=True)
 
