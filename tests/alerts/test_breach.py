@@ -171,6 +171,47 @@ def test_a_tenant_that_nobody_expects_pages_nobody() -> None:
     world.judge()
 
 
+def test_nobody_breaks_into_a_namespace_of_its_own() -> None:
+    world = World(until=900)
+    own = {("api/secrets", "self", target): lambda now: 1 for target in ("team-b", "team-b-jobs")}
+    world.sentinel("team-b", breaches=own | {("api/secrets", "self", "nowhere"): lambda now: 1})
+
+    world.nothing_else()
+    world.judge()
+
+
+def test_who_has_no_token_is_asked_about_by_anybody_the_owner_of_the_namespace_included() -> None:
+    world = World(until=600)
+    nobody = ("api/secrets", "anonymous", "team-a")
+    world.sentinel("team-a", breaches={nobody: lambda now: 1, ("api/secrets", "anonymous", "nowhere"): lambda now: 1})
+
+    world.fires("SentinelIsolationBreach", at=0, **LABELS | {"identity": "anonymous", "target": "team-a"})
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_namespace_that_was_given_to_the_tenant_closes_its_breach_after_a_quarter_of_an_hour() -> None:
+    world = World(until=1500)
+    world.remembered(latched("team-b", "team-b-jobs"), 1)
+    world.also('sentinel:expected_pair{tenant="team-b",target="team-b-jobs"}', lambda now: 1 if now <= 300 else None)
+
+    wanted: dict[str, Any] = LABELS | {"tenant": "team-b", "target": "team-b-jobs"}
+    world.fires("SentinelIsolationBreach", at=0, **wanted)
+    world.stands("SentinelIsolationBreach", at=1190, **wanted)
+    world.gone("SentinelIsolationBreach", at=1210, **wanted)
+    world.judge()
+
+
+def test_what_nobody_can_break_into_any_more_stands_for_those_who_have_no_token() -> None:
+    world = World(until=1500)
+    world.remembered(latched("team-b", "team-b-jobs").replace('"self"', '"anonymous"'), 1)
+
+    wanted: dict[str, Any] = LABELS | {"tenant": "team-b", "target": "team-b-jobs", "identity": "anonymous"}
+    world.fires("SentinelIsolationBreach", at=0, **wanted)
+    world.stands("SentinelIsolationBreach", at=1500, **wanted)
+    world.judge()
+
+
 def test_what_another_job_exports_neither_opens_nor_closes_a_breach() -> None:
     world = World(until=1200)
     world.sentinel("team-a", lives=[(-900, 400)], breaches=open_until(FOREVER))
@@ -205,7 +246,8 @@ def test_a_target_taken_out_of_the_values_closes_its_breach_after_a_quarter_of_a
 def test_a_tenant_taken_out_of_the_values_closes_its_breach_after_a_quarter_of_an_hour() -> None:
     world = World(until=1500)
     world.remembered(latched("team-old", "team-b"), 1)
-    world.also('sentinel:expected_tenant{tenant="team-old"}', lambda now: 1 if now <= 300 else None)
+    for expected in ('tenant{tenant="team-old"}', 'pair{tenant="team-old",target="team-b"}'):
+        world.also(f"sentinel:expected_{expected}", lambda now: 1 if now <= 300 else None)
 
     wanted: dict[str, Any] = {"tenant": "team-old", "check": "api/secrets", "identity": "self", "target": "team-b"}
     world.fires("SentinelIsolationBreach", at=0, **wanted)

@@ -293,13 +293,36 @@ def test_what_is_taken_out_of_the_values_closes_after_a_quarter_of_an_hour(label
     own = f'tenant="{wanted["tenant"]}",' if label == "identity" else ""
     world.also(f'sentinel:expected_{label}{{{own}{label}="{name}"}}', lambda now: 1 if now <= 300 else None)
     if label == "tenant":
-        world.also(
-            f'sentinel:expected_identity{{tenant="{name}",identity="self"}}', lambda now: 1 if now <= 300 else None
-        )
+        for expected in ('identity{tenant="team-old",identity="self"}', 'pair{tenant="team-old",target="team-b"}'):
+            world.also(f"sentinel:expected_{expected}", lambda now: 1 if now <= 300 else None)
 
     world.fires(BREACH, at=0, **wanted)
     world.stands(BREACH, at=1190, **wanted)
     world.gone(BREACH, at=1210, **wanted)
+    world.judge()
+
+
+def test_a_namespace_that_was_given_to_the_tenant_closes_its_breach_after_a_quarter_of_an_hour() -> None:
+    """Nobody asks about it any more, so nobody will prove it shut."""
+    world = World(until=1500, witness=True)
+    world.remembered(latched("team-b", "team-b-jobs"), 1)
+    world.also('sentinel:expected_pair{tenant="team-b",target="team-b-jobs"}', lambda now: 1 if now <= 300 else None)
+
+    wanted: dict[str, Any] = LABELS | {"tenant": "team-b", "target": "team-b-jobs"}
+    world.fires(BREACH, at=0, **wanted)
+    world.stands(BREACH, at=1190, **wanted)
+    world.gone(BREACH, at=1210, **wanted)
+    world.judge()
+
+
+def test_who_has_no_token_is_asked_about_by_anybody_the_owner_of_the_namespace_included() -> None:
+    world = World(until=1500, tenants=2, witness=True)
+    nobody = ("api/secrets", "anonymous", "team-a")
+    world.sentinel("team-a", breaches={nobody: said((300, SEEN), (400, 0))})
+
+    wanted = LABELS | {"identity": "anonymous", "target": "team-a"}
+    world.fires(BREACH, at=300, **wanted)
+    world.stands(BREACH, at=1500, **wanted)
     world.judge()
 
 
