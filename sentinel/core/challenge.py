@@ -15,6 +15,7 @@ comes from strangers.
 import hashlib
 import struct
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -68,6 +69,19 @@ class Answer:
     tenant: str
     uid: str
     asker: str
+
+
+class Refusal(StrEnum):
+    """What a beacon refuses, a closed label. Nobody who is refused is told anything."""
+
+    GARBAGE = "garbage"  # no challenge, nor anything else that is taken here
+    STRANGER = "stranger"  # the asker is not on the roster, or has handed over no key yet
+    FORGED = "forged"  # the signature is not the asker's
+    ASTRAY = "astray"  # meant for another pod (answered all the same, since it says so) or another protocol
+    REPEATED = "repeated"  # the same challenge more often than any asker sends it
+    FLOODED = "flooded"  # too many at once, from one address or from all
+    CROWDED = "crowded"  # too many connections: the oldest that had asked nothing yet, or the new one
+    SLOW = "slow"  # nothing whole in time, or nothing read
 
 
 class Signer:
