@@ -40,6 +40,9 @@ class Lit:
     connections: int = 0
     port: int = 0
 
+    def find(self, uid):
+        return self.roster.get(uid)
+
     def note_connections(self, number):
         self.connections = number
 
@@ -49,7 +52,7 @@ class Lit:
             "team-b",
             "uid-b",
             BEACON,
-            lambda uid: self.roster.get(uid),
+            self.find,
             arrived=self.arrived.append,
             answered=lambda protocol: self.answers.update([protocol]),
             refused=lambda why: self.refusals.update([why]),
