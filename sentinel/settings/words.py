@@ -146,6 +146,24 @@ Share = Annotated[
 """A part of a whole."""
 
 
+def count(least: int, most: int) -> BeforeValidator:
+    """Make a validator for a whole number between these."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise wrong(f"a whole number from {least} to {most}")
+        return value
+
+    return BeforeValidator(check)
+
+
+_LABEL_KEY = rf"(?:{DNS_SUBDOMAIN}/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+_LABEL_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+
+Label = Annotated[str, BeforeValidator(matching(f"{_LABEL_KEY}={_LABEL_VALUE}", "a label such as app=web"))]
+"""A label of Kubernetes, written `key=value`."""
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise wrong("true or false")
