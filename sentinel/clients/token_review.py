@@ -1,6 +1,6 @@
 """Whose token this is, by the API server's word: TokenReviews with an account of our own.
 
-    token --hash--> remembered? --> the user, or nobody
+    token --hash--> remembered? --> the user and the pod, or nobody
                  \\-> asked already? -> the same answer for all who wait
                   \\-> TokenReview with our audience
 
@@ -27,6 +27,8 @@ from sentinel.core.reply import Reply
 from sentinel.core.token import claims_of
 from sentinel.errors import BadReply, OwnFault, Throttled, Unreachable
 
+POD_UID = "authentication.kubernetes.io/pod-uid"
+"""In what the API server says of a token besides its user, since Kubernetes 1.20; a list of one."""
 PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
 GOOD_SECONDS = 60.0
 """For which a good token is believed: so long may an account that was deleted still speak."""
@@ -45,10 +47,18 @@ _BODY_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whose a token is. `pod`: the uid of the pod that it is bound to, empty where it is bound to none."""
+
+    user: str
+    pod: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What was said of a token: whose it is, None for nobody's. `until` in wall seconds."""
 
-    user: str | None
+    speaker: Speaker | None
     until: float
 
 
@@ -62,7 +72,7 @@ class TokenReviews:
         self._clock = clock
         self._timeout = timeout
         self._known: dict[bytes, _Known] = {}
-        self._asking: dict[bytes, asyncio.Task[str | None]] = {}
+        self._asking: dict[bytes, asyncio.Task[Speaker | None]] = {}
         self._strangers: dict[str, Bucket] = {}
         self._stack = AsyncExitStack()
         self._connection: Connection | None = None
@@ -86,21 +96,21 @@ class TokenReviews:
         await asyncio.gather(*waiting, return_exceptions=True)
         await self._stack.aclose()
 
-    async def user_of(self, token: str, address: str = "") -> str | None:
-        """The user of this token, None when it is not good for our audience. `address`: who brings it.
+    async def speaker_of(self, token: str, address: str = "") -> Speaker | None:
+        """Whose this token is, None when it is not good for our audience. `address`: who brings it.
 
         Raises ClientError when nobody can tell, Throttled when this address brought too many bad ones.
         """
         mark = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         known, now = self._known.get(mark), self._clock.wall()
         if known is not None and now < known.until:
-            return known.user
+            return known.speaker
         ends = self._ends(token)
         if ends is None or ends <= now:
             return None
         task = self._asking.get(mark)
         if task is None:
-            task = self._begin(mark, token, ends, address, was_good=known is not None and known.user is not None)
+            task = self._begin(mark, token, ends, address, was_good=known is not None and known.speaker is not None)
         # One who hangs up must not take the answer away from the others.
         return await asyncio.shield(task)
 
@@ -113,7 +123,7 @@ class TokenReviews:
 
     def _begin(
         self, mark: bytes, token: str, ends: float, address: str, *, was_good: bool
-    ) -> "asyncio.Task[str | None]":
+    ) -> "asyncio.Task[Speaker | None]":
         if not was_good:
             self._charge(address)
             if len(self._asking) >= MOST_ASKED:
@@ -123,28 +133,28 @@ class TokenReviews:
         task.add_done_callback(lambda done: self._forget(mark, done))
         return task
 
-    async def _learn(self, mark: bytes, token: str, ends: float, address: str, *, was_good: bool) -> str | None:
-        user = await self._ask(token)
-        life = BAD_SECONDS if user is None else GOOD_SECONDS
+    async def _learn(self, mark: bytes, token: str, ends: float, address: str, *, was_good: bool) -> Speaker | None:
+        speaker = await self._ask(token)
+        life = BAD_SECONDS if speaker is None else GOOD_SECONDS
         self._known.pop(mark, None)
-        self._known[mark] = _Known(user, min(ends, self._clock.wall() + life))
+        self._known[mark] = _Known(speaker, min(ends, self._clock.wall() + life))
         _bound(self._known)
-        if user is not None and not was_good:
+        if speaker is not None and not was_good:
             self._refund(address)
-        return user
+        return speaker
 
-    def _forget(self, mark: bytes, done: "asyncio.Task[str | None]") -> None:
+    def _forget(self, mark: bytes, done: "asyncio.Task[Speaker | None]") -> None:
         del self._asking[mark]
         if not done.cancelled():
             done.exception()  # told to whoever waited; if nobody did any more, nobody misses it
 
-    async def _ask(self, token: str) -> str | None:
+    async def _ask(self, token: str) -> Speaker | None:
         spec = {"token": token, "audiences": [self._audience]}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
         connection = await self._connected()
         own = self._endpoint().own.read()
         asked = Request("POST", PATH, own.text if own else "", JSON, json.dumps(body).encode("ascii"), keep=_BODY_BYTES)
-        return _user(await connection.ask(asked), self._audience)
+        return _speaker(await connection.ask(asked), self._audience)
 
     async def _connected(self) -> Connection:
         """The connection; a new one when the CA changed. Raises OwnFault."""
@@ -176,7 +186,7 @@ def _bound(table: dict[Any, Any]) -> None:
         del table[next(iter(table))]
 
 
-def _user(reply: Reply, audience: str) -> str | None:
+def _speaker(reply: Reply, audience: str) -> Speaker | None:
     """Whose it is by this reply; None when it is nobody's. Raises ClientError for any other reply."""
     if reply.fault is not None or reply.status >= 500:
         raise Unreachable(f"token review: {reply.detail or reply.status}")
@@ -188,6 +198,7 @@ def _user(reply: Reply, audience: str) -> str | None:
         status = json.loads(reply.body)["status"]
         if status.get("authenticated") is not True or audience not in status.get("audiences", ()):
             return None
-        return str(status["user"]["username"])
+        pods = (status["user"].get("extra") or {}).get(POD_UID) or [""]
+        return Speaker(str(status["user"]["username"]), str(pods[0]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadReply("token review: the reply is not understood") from error

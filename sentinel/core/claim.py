@@ -51,9 +51,14 @@ class Result(StrEnum):
 
     TAKEN = "taken"  # 200, a push; of its alerts some may be refused
     HINTED = "hinted"  # 200, a request for hints
+    REGISTERED = "registered"  # 200, the key of a beacon
+    ROSTER = "roster"  # 200, which beacons there are
+    REPORTED = "reported"  # 200, what has reached a beacon
     MALFORMED = "malformed"  # 400, makes no sense
     UNKNOWN_TOKEN = "unknown_token"  # 401, forged, expired, for another audience, of a deleted account
     FOREIGN = "foreign"  # 403, a good token of an account that is no tenant's sentinel
+    STRANGER = "stranger"  # 403, a good token, but of no pod that the watch has seen (yet)
+    CONFLICT = "conflict"  # 409, a second key for a pod that did not restart
     NOT_FOUND = "not_found"  # 404, of Alertmanager's API or anything else that is not ours
     SLOW = "slow"  # 408, a body that trickles
     TOO_LARGE = "too_large"  # 413

@@ -42,7 +42,7 @@ def role(obj: Json, kind: str) -> Role:
         namespace,
         name,
         tuple(_rule(found) for found in _items(obj.get("rules"))),
-        tuple(_selector(found) for found in selectors) if kind == "ClusterRole" else (),
+        tuple(selector(found) for found in selectors) if kind == "ClusterRole" else (),
         frozenset((key, value) for key, value in _dict(meta.get("labels")).items() if isinstance(value, str)),
         _made(meta, "f:rules"),
         _defaulted(meta),
@@ -96,7 +96,8 @@ def _subject(found: Json) -> Subject:
     return Subject(kind, name, namespace)
 
 
-def _selector(found: Json) -> Selector:
+def selector(found: Json) -> Selector:
+    """A label selector, as roles that aggregate and policies have one."""
     labels = _dict(found.get("matchLabels")).items()
     exact = (Requirement(key, "In", frozenset({value})) for key, value in labels if isinstance(value, str))
     further = (

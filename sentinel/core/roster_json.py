@@ -21,6 +21,8 @@ MOST_BEACONS = 20_000
 """In one roster; a thousand tenants of twenty pods."""
 MOST_ARRIVALS = 10_000
 """In one answer."""
+MOST_CHALLENGES = 64
+"""In one report: of those that say the same (who asks, and by which way) one is enough."""
 KEY_BYTES = 32
 """Of an Ed25519 public key."""
 _MOST_TEXT = 253

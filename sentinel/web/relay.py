@@ -2,16 +2,15 @@
 
     POST /api/v2/alerts --token--> tenant --limits--> core.claim.read --> take, one by one
     GET  /api/v1/hints?after=N --> what may have changed, as soon as it does
+    and what `web.rollcall` is for, where the network is proven too
 
 It speaks Alertmanager's API as far as a sentinel needs it, and nothing else of it: whoever gets in
 can neither silence nor look. Who speaks is what the API server says of the token. All that a
 tenant sends is bounded before it is read, and what is too much costs that tenant alone.
 """
 
-import asyncio
-import json
-import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,19 +20,19 @@ from typing import Protocol
 from aiohttp import web
 
 from sentinel.clients.clock import Clock
+from sentinel.clients.token_review import Speaker
 from sentinel.core import claim
 from sentinel.core.claim import Bucket, Claim, Expected, Malformed, Names, Refusal, Result, Told
 from sentinel.engine.hints import Hints
 from sentinel.errors import ClientError, Throttled
 from sentinel.settings.words import Address
+from sentinel.web.refusal import MOST_BODY, SOON, OneOf, TurnedAway, body_of, granted, refusal, too_large
+from sentinel.web.rollcall import ROUTES, RollCall
 from sentinel.web.tls import Certificate, Doorkeeper, listening
 
 ALERTS = "/api/v2/alerts"
 HINTS = "/api/v1/hints"
-MOST_BODY = 256 * 1024
-"""Bytes. A page has about two thousand."""
-BODY_SECONDS = 5.0
-"""For a body, from its first byte to its last."""
+_ROUTES = frozenset({("POST", ALERTS), ("GET", HINTS)})
 HINT_SECONDS = 25.0
 """For which a request for hints waits; less than any proxy on the way."""
 MOST_PUSHES = 4
@@ -42,37 +41,17 @@ MOST_WAITING = 4
 """Requests for hints of one tenant at the same time: two pods during a roll-out, twice."""
 SHOWN = 20
 """Refusals that are told; the rest are counted."""
-_SOON = 1.0
 _AFTER = re.compile(r"[0-9]{1,18}")
-
-
-_STATUS = {
-    Result.MALFORMED: 400,
-    Result.UNKNOWN_TOKEN: 401,
-    Result.FOREIGN: 403,
-    Result.NOT_FOUND: 404,
-    Result.SLOW: 408,
-    Result.TOO_LARGE: 413,
-    Result.THROTTLED: 429,
-    Result.UNAVAILABLE: 503,
-}
+_SLOTS = 32
+"""Parts of one tenant whose connections are counted apart: with a pod on each node it needs more than one pod's."""
 
 
 class Reviewer(Protocol):
     """Who knows whose a token is; `clients.token_review.TokenReviews` is the real one."""
 
-    async def user_of(self, token: str, address: str = "") -> str | None:
-        """The user, None for nobody's token; raises ClientError when nobody can tell."""
+    async def speaker_of(self, token: str, address: str = "") -> Speaker | None:
+        """The user and the pod, None for nobody's token; raises ClientError when nobody can tell."""
         ...
-
-
-class _NoError(Exception):
-    """A request is refused: how, a sentence, and for how many seconds it should wait."""
-
-    def __init__(self, result: Result, why: str, after: float = 0.0) -> None:
-        super().__init__(why)
-        self.result = result
-        self.after = after
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +78,7 @@ class Relay:
 
     `take` is handed each claim and says whether it changes anything. `count` is told how each request
     ended, `count_alerts` (tenant, `Told`, how many) and `count_hint` (tenant) the rest. `rate` in
-    alerts per second of one tenant, `burst` in alerts.
+    alerts per second of one tenant, `burst` in alerts. `rollcall`: where the network is proven too.
     """
 
     doors: Mapping[str, Door]
@@ -112,6 +91,7 @@ class Relay:
     count: Callable[[str], None]
     count_alerts: Callable[[str, str, int], None]
     count_hint: Callable[[str], None]
+    rollcall: RollCall | None = None
 
     def __post_init__(self) -> None:
         """Full buckets for everybody."""
@@ -135,51 +115,61 @@ class Relay:
         """One request; whatever it is, it is answered and counted."""
         try:
             result, found = await self._serve(keeper, request)
-        except _NoError as error:
+        except TurnedAway as error:
             self.count(error.result)
-            return _refusal(error)
+            return refusal(error)
         self.count(result)
-        return _json(200, found)
+        return granted(found)
 
     async def _serve(self, keeper: Doorkeeper, request: web.BaseRequest) -> tuple[Result, object]:
-        kind = (request.method, request.path)
-        if kind not in {("POST", ALERTS), ("GET", HINTS)}:
-            raise _NoError(Result.NOT_FOUND, f"only POST {ALERTS} and GET {HINTS} are served here")
+        kind, rollcall = (request.method, request.path), self.rollcall
+        if kind not in _ROUTES and (rollcall is None or kind not in ROUTES):
+            raise TurnedAway(Result.NOT_FOUND, f"only POST {ALERTS}, GET {HINTS} and the like are served here")
         if (request.content_length or 0) > MOST_BODY:
-            raise _too_large()
-        tenant = await self._tenant(request)
-        keeper.vouch(request.protocol, tenant.door.name)
+            raise too_large()
+        speaker = await self._speaker(request)
+        tenant = self._tenants[speaker.user]
+        keeper.vouch(request.protocol, self._guest(tenant, speaker))
+        if kind in ROUTES and rollcall is not None:
+            return await rollcall.answer(tenant.door.name, speaker.pod, request)
         if kind[0] == "GET":
             return Result.HINTED, await self._hint(tenant, request)
         return Result.TAKEN, await self._push(tenant, request)
 
-    async def _tenant(self, request: web.BaseRequest) -> _Tenant:
-        """Who asks, by the API server's word."""
+    async def _speaker(self, request: web.BaseRequest) -> Speaker:
+        """Who asks, by the API server's word: a tenant's sentinel."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise _NoError(Result.UNKNOWN_TOKEN, "a bearer token is needed")
+            raise TurnedAway(Result.UNKNOWN_TOKEN, "a bearer token is needed")
         try:
-            user = await self.reviewer.user_of(token.strip(), request.remote or "")
+            speaker = await self.reviewer.speaker_of(token.strip(), request.remote or "")
         except Throttled as error:
-            raise _NoError(Result.THROTTLED, str(error), error.after or _SOON) from error
+            raise TurnedAway(Result.THROTTLED, str(error), error.after or SOON) from error
         except ClientError as error:
             why = "the API server does not say whose token this is"
-            raise _NoError(Result.UNAVAILABLE, why, _SOON) from error
-        if user is None:
-            raise _NoError(Result.UNKNOWN_TOKEN, "the token is not valid here")
-        if user not in self._tenants:
-            raise _NoError(Result.FOREIGN, "this account is no tenant's sentinel")
-        return self._tenants[user]
+            raise TurnedAway(Result.UNAVAILABLE, why, SOON) from error
+        if speaker is None:
+            raise TurnedAway(Result.UNKNOWN_TOKEN, "the token is not valid here")
+        if speaker.user not in self._tenants:
+            raise TurnedAway(Result.FOREIGN, "this account is no tenant's sentinel")
+        return speaker
+
+    def _guest(self, tenant: _Tenant, speaker: Speaker) -> str:
+        """By what its connections are counted: its tenant's, and where there are pods of it, a few of them together."""
+        name = tenant.door.name
+        if self.rollcall is None or not self.rollcall.roll.is_member(name, speaker.pod):
+            return name
+        return f"{name}/{zlib.crc32(speaker.pod.encode()) % _SLOTS}"
 
     async def _push(self, tenant: _Tenant, request: web.BaseRequest) -> object:
-        with _one_of(tenant, "push", MOST_PUSHES):
+        with OneOf(tenant.busy, "push", MOST_PUSHES):
             self._spend(tenant, 1)
-            body = await _body(request)
+            body = await body_of(request)
             now = self.clock.wall()
             try:
                 claims, refusals = claim.read(body, tenant.door.expected, now)
             except Malformed as error:
-                raise _NoError(Result.MALFORMED, str(error)) from error
+                raise TurnedAway(Result.MALFORMED, str(error)) from error
             self._spend(tenant, len(claims) + len(refusals) - 1)
             return self._take(tenant, claims, refusals)
 
@@ -189,7 +179,7 @@ class Relay:
         tenant.bucket, early = tenant.bucket.spend(alerts, self.clock.monotonic())
         if early:
             self.count_alerts(tenant.door.name, Told.THROTTLED, alerts)
-            raise _NoError(Result.THROTTLED, f"more than {self.rate:g} alerts a second", early)
+            raise TurnedAway(Result.THROTTLED, f"more than {self.rate:g} alerts a second", early)
 
     def _take(self, tenant: _Tenant, claims: tuple[Claim, ...], refusals: tuple[Refusal, ...]) -> object:
         name, told, why = tenant.door.name, Counter[Told](), [refusal.why for refusal in refusals]
@@ -209,66 +199,10 @@ class Relay:
     async def _hint(self, tenant: _Tenant, request: web.BaseRequest) -> object:
         after = request.query.get("after", "")
         if not _AFTER.fullmatch(after):
-            raise _NoError(Result.MALFORMED, "after: expected the number of the last hint, 0 for the first time")
-        with _one_of(tenant, "hint", MOST_WAITING):
+            raise TurnedAway(Result.MALFORMED, "after: expected the number of the last hint, 0 for the first time")
+        with OneOf(tenant.busy, "hint", MOST_WAITING):
             found = await self.hints.wait(tenant.door.name, int(after), HINT_SECONDS)
         targets = sorted(found.targets & tenant.door.expected.targets)
         if targets:
             self.count_hint(tenant.door.name)
         return {"next": found.next, "targets": targets}
-
-
-class _one_of:  # noqa: N801  # read as a phrase
-    """One of the few requests of this kind that a tenant may have under way."""
-
-    def __init__(self, tenant: _Tenant, kind: str, most: int) -> None:
-        self._tenant, self._kind, self._most = tenant, kind, most
-
-    def __enter__(self) -> None:
-        if self._tenant.busy[self._kind] >= self._most:
-            raise _NoError(Result.THROTTLED, f"more than {self._most} requests at the same time", _SOON)
-        self._tenant.busy[self._kind] += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._tenant.busy[self._kind] -= 1
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    """All of it, bounded in size and time."""
-    chunks, size = [], 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.content.iter_any():
-                size += len(chunk)
-                if size > MOST_BODY:
-                    raise _too_large()
-                chunks.append(chunk)
-    except TimeoutError:
-        raise _NoError(Result.SLOW, f"the body took longer than {BODY_SECONDS:g} s") from None
-    except web.RequestPayloadError:
-        raise _NoError(Result.MALFORMED, "the body is not what its headers say") from None
-    return b"".join(chunks)
-
-
-def _too_large() -> _NoError:
-    return _NoError(Result.TOO_LARGE, f"more than {MOST_BODY // 1024} KiB")
-
-
-def _refusal(error: _NoError) -> web.Response:
-    response = _json(_STATUS[error.result], {"error": str(error)})
-    if error.after:
-        response.headers["Retry-After"] = str(math.ceil(error.after))
-    if error.result not in (Result.THROTTLED, Result.MALFORMED):
-        # The next try costs whoever makes it a handshake.
-        response.force_close()
-    return response
-
-
-def _json(status: int, found: object) -> web.Response:
-    headers = {
-        "Content-Type": "application/json",
-        "Server": "tenant-sentinel",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
-    return web.Response(status=status, body=json.dumps(found).encode(), headers=headers)

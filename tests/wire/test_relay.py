@@ -20,7 +20,7 @@ from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.relay import RelayClient
-from sentinel.clients.token_review import TokenReviews
+from sentinel.clients.token_review import Speaker, TokenReviews
 from sentinel.clients.tokens import FileToken
 from sentinel.core import page
 from sentinel.core.claim import Expected
@@ -30,9 +30,11 @@ from sentinel.engine.hints import Hints
 from sentinel.errors import BadReply, OwnFault, Refused, Throttled, Unreachable
 from sentinel.settings import Address
 from sentinel.sinks.pager import Pager
+from sentinel.web import refusal as refusal_module
 from sentinel.web import relay as relay_module
 from sentinel.web import tls as tls_module
-from sentinel.web.relay import ALERTS, HINTS, MOST_BODY, Door, Relay
+from sentinel.web.refusal import MOST_BODY
+from sentinel.web.relay import ALERTS, HINTS, Door, Relay
 from sentinel.web.tls import Certificate
 from tests.support import manifests
 from tests.support.alertmanager import Alertmanager, config
@@ -246,7 +248,7 @@ class TestWhoSpeaks:
         claims = stand.cluster.account_key.claims("relay-a", "sentinel", uid_of(stand, "relay-a"), -5)
         token = stand.cluster.sign(claims | {"aud": [AUDIENCE]})
         async with stand.open():
-            assert await stand.reviews._ask(token) == user("relay-a")  # it gives 60 s of grace
+            assert await stand.reviews._ask(token) == Speaker(user("relay-a"))  # it gives 60 s of grace
             status, _, _ = await stand.post(token, raw(alert()))
 
         assert status == 401
@@ -429,7 +431,7 @@ class TestWhatIsTooMuch:
             assert (await stand.post(stand.token()))[0] == 200
 
     async def test_a_body_that_trickles_is_cut_off_and_counted(self, stand, monkeypatch):
-        monkeypatch.setattr(relay_module, "BODY_SECONDS", 0.5)
+        monkeypatch.setattr(refusal_module, "BODY_SECONDS", 0.5)
         head = f"POST {ALERTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stand.token()}\r\nContent-Length: 9999\r\n\r\n"
         async with stand.open(), opened(stand) as (reader, writer):
             writer.write(head.encode())
