@@ -168,8 +168,11 @@ def once(
 
 @app.command()
 def explain(
-    verb: Annotated[str, typer.Argument(help="E.g. list.")] = "",
-    what: Annotated[str, typer.Argument(help="RESOURCE[.GROUP][/NAME], e.g. secrets or deployments.apps/web.")] = "",
+    verb: Annotated[str, typer.Argument(help="E.g. list; or reach, for the network.")] = "",
+    what: Annotated[
+        str,
+        typer.Argument(help="RESOURCE[.GROUP][/NAME], e.g. secrets, deployments.apps/web; reach: tcp, udp, http."),
+    ] = "",
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Without it: at cluster scope.")] = "",
     subresource: Annotated[str, typer.Option(help="E.g. exec or log.")] = "",
     user: Annotated[str, typer.Option(help="E.g. system:serviceaccount:team-a:sentinel.")] = "",
@@ -187,7 +190,7 @@ def explain(
     context: Annotated[str | None, typer.Option(help="Of that kubeconfig.")] = None,
     output: AsWhat = Output.TEXT,
 ) -> None:
-    """Which binding lets an identity in, what closes it, and whether it was used. Nothing is changed."""
+    """Which binding or network policy lets an identity in, what closes it, whether it was used. Nothing is changed."""
     from sentinel import explain as joined
     from sentinel.core import spoken
     from sentinel.reports import explain as report
@@ -202,6 +205,12 @@ def explain(
         typer.echo("expected VERB RESOURCE with --user or --tenant, or --from-alert", err=True)
         raise typer.Exit(BAD_CONFIG)
 
+    try:
+        reached = spoken.crossings(identity, what, namespace) if verb == "reach" else ()
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+
     async def work() -> report.Report | ClientError:
         try:
             if from_alert:
@@ -209,8 +218,10 @@ def explain(
                 cases = tuple(joined.between(case, *window) for case in cases)
             else:
                 who = joined.who_in(config, tenant, identity) if tenant else spoken.who(user, tuple(group))
-                asked = spoken.question(identity, verb, what, namespace or None, subresource)
-                cases = (joined.Case(who.user or who.groups[0], who, (asked,), *window),)
+                cases = (joined.crossing_case(who.user or who.groups[0], who, reached),)
+                if not reached:
+                    asked = spoken.question(identity, verb, what, namespace or None, subresource)
+                    cases = (joined.Case(who.user or who.groups[0], who, (asked,), *window),)
             log = joined.Log(audit_log, tuple(ledger), tuple(own)) if audit_log else None
             return await joined.explain(cases, await joined.way_in(kubeconfig, context, os.environ), log)
         except ClientError as error:

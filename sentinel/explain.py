@@ -18,20 +18,23 @@ from typing import Any
 
 import yaml
 
-from sentinel.clients import alert_list, endpoint, rbac_objects
+from sentinel.clients import alert_list, endpoint, network_objects, rbac_objects
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection
 from sentinel.clients.rbac_objects import Picture
-from sentinel.core import alerted, audit, ledger, plan, spoken
+from sentinel.core import alerted, audit, ledger, netpol_crossing, plan, spoken
 from sentinel.core.alerted import Alerted
 from sentinel.core.audit import Sifted, Wanted
+from sentinel.core.crossing import Crossing
 from sentinel.core.ledger import Ledger
+from sentinel.core.netpol_remedy import shuttings
 from sentinel.core.question import CLUSTER, Question
 from sentinel.core.rbac import ANONYMOUS, Who, who_of_group
 from sentinel.core.remedy import closings
 from sentinel.errors import OwnFault
 from sentinel.reports.explain import Answer, Explained, Report
+from sentinel.reports.explain_net import Crossed
 
 _SECONDS = 30.0
 """For one request: a list of thousands of bindings may take its time."""
@@ -40,13 +43,15 @@ _SLACK = 3600.0
 _LONGEST_LINE = 16 * 1024 * 1024
 _MOST_PLANNED = 12
 _OWN_NAME = ":sentinel"
+_NO_POLICY = "this reading covers net/tcp, net/udp and net/http, which are asked of pods"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One identity and its questions; the window in wall seconds.
 
-    `through`: bindings that a page names and that may be gone by now, in the API server's words.
+    `through`: bindings that a page names and that may be gone by now, in the API server's words. `crossings`
+    in place of questions where it is about the network, `measured` while it was found open and not shut since.
     """
 
     title: str
@@ -55,6 +60,9 @@ class Case:
     since: float | None = None
     until: float | None = None
     through: tuple[str, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
+    is_network: bool = False
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,30 @@ async def explain(cases: Sequence[Case], found: Endpoint, log: Log | None) -> Re
     bearer = held.text if held is not None else None
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(Connection(found.url, found.trust(), _SECONDS, clock))
-        explained = [await _explained(connection, bearer, case) for case in cases]
+        crossed = [await _crossed(connection, bearer, case) for case in cases if case.is_network]
+        asked = [case for case in cases if not case.is_network]
+        explained = [await _explained(connection, bearer, case) for case in asked]
     if log is None:
-        return Report(tuple(explained))
-    return _searched(cases, explained, log)
+        return Report((*explained, *crossed))
+    report = _searched(asked, explained, log)
+    return replace(report, cases=(*report.cases, *crossed))
+
+
+async def _crossed(connection: Connection, bearer: str | None, case: Case) -> Crossed:
+    """The network's answer: what the policies say of these packets, beside what was measured."""
+    found = Crossed(case.title, case.crossings, case.measured)
+    if not case.crossings:
+        return replace(found, note=_NO_POLICY)
+    asker, target = spoken.home(case.who.user), case.crossings[0].target
+    if not asker:
+        return replace(found, note="who asked is no account of a namespace: give --user")
+    seen = await network_objects.picture(connection, bearer, (asker, target))
+    found = replace(found, foreign=seen.foreign, unseen=seen.unseen, missing=seen.missing)
+    if seen.missing:
+        return found
+    said = netpol_crossing.readings(case.crossings, seen.pods, asker, seen.policies, seen.namespaces)
+    nobody = "" if said else f"no pods of sentinel were found in {asker} and in {target} that speak to each other so"
+    return replace(found, readings=said, shuttings=shuttings(said), note=nobody)
 
 
 async def _explained(connection: Connection, bearer: str | None, case: Case) -> Explained:
@@ -200,6 +228,8 @@ def _case_of(alert: Alerted, config: Path | None, user: str) -> Case:
         who = _who_of(alert, config, user)
     except OwnFault as error:
         return Case(f"{title}: {error}", Who(""), (), since, alert.ends)
+    if alert.is_network:
+        return crossing_case(f"{title}: {who.user}", who, alert.crossings, measured=alert.ends is None)
     named, asked = who.user or who.groups[0], alert.questions or planned(alert)
     return Case(f"{title}: {named}", who, asked, since, alert.ends, alert.through)
 
@@ -209,6 +239,11 @@ def _who_of(alert: Alerted, config: Path | None, user: str) -> Who:
         return who_of_group(alert.groups[0])
     named = alert.user or user
     return spoken.who(named) if named else who_in(config, alert.tenant, alert.identity)
+
+
+def crossing_case(title: str, who: Who, crossings: tuple[Crossing, ...], *, measured: bool = False) -> Case:
+    """A case about the network."""
+    return Case(title, who, (), crossings=crossings, is_network=True, measured=measured)
 
 
 def between(case: Case, since: float | None, until: float | None) -> Case:

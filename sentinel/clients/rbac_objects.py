@@ -4,23 +4,20 @@ What may not be read is named and left out; the rest is still worth something.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.clients.listing import listed, object_of, why
 from sentinel.core.question import Question
 from sentinel.core.rbac import Binding, Rbac, Role, Who
 from sentinel.core.rbac_object import parse
-from sentinel.core.reply import Reply, clean
+from sentinel.core.reply import clean
 from sentinel.errors import BadReply
 
 _GROUP = "/apis/rbac.authorization.k8s.io/v1"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-_PAGE = 250
-_MOST_BYTES = 32 * 1024 * 1024
-"""Of a page; the largest object has 1.5 MB in etcd."""
 _SMALL = 64 * 1024
 _WIDE = {"clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"}
 _INSIDE = {"roles": "Role", "rolebindings": "RoleBinding"}
@@ -51,9 +48,11 @@ async def picture(connection: Connection, bearer: str | None, namespaces: Iterab
     missing: list[str] = []
     for path, kind in paths.items():
         try:
-            found += await _listed(connection, bearer, path, kind)
+            items = await listed(connection, bearer, path)
         except BadReply as error:
             missing.append(str(error))
+        else:
+            found += [parsed for item in items if (parsed := parse(item, kind)) is not None]
     return Picture(Rbac.of(found), tuple(missing))
 
 
@@ -72,45 +71,10 @@ async def decide(connection: Connection, bearer: str | None, who: Who, question:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     asked = Request("POST", _REVIEWS, bearer, JSON, json.dumps(body).encode(), _SMALL)
     reply = await connection.ask(asked)
-    status = _object(reply).get("status") if reply.status == 201 else None
+    status = object_of(reply).get("status") if reply.status == 201 else None
     if not isinstance(status, dict) or not isinstance(status.get("allowed"), bool):
-        return Decision(None, f"create subjectaccessreviews.authorization.k8s.io: {_why(reply)}")
+        return Decision(None, f"create subjectaccessreviews.authorization.k8s.io: {why(reply)}")
     error = status.get("evaluationError")
     if not status["allowed"] and error:
         return Decision(None, f"an authorizer could not decide: {clean(str(error), 300)}")
     return Decision(status["allowed"], clean(str(status.get("reason") or ""), 400))
-
-
-async def _listed(connection: Connection, bearer: str | None, path: str, kind: str) -> list[Role | Binding]:
-    found, more = [], ""
-    while True:
-        query = f"?limit={_PAGE}" + (f"&continue={quote(more)}" if more else "")
-        reply = await connection.ask(Request("GET", path + query, bearer, JSON, keep=_MOST_BYTES))
-        body = _object(reply)
-        if reply.status != 200 or not isinstance(body.get("items"), list):
-            raise BadReply(f"{_what(path)}: {_why(reply)}")
-        found += [parsed for item in body["items"] if (parsed := parse(item, kind)) is not None]
-        metadata = body.get("metadata")
-        more = str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""
-        if not more:
-            return found
-
-
-def _what(path: str) -> str:
-    plural = path.rsplit("/", 1)[1]
-    where = path.split("/namespaces/")[1].split("/", maxsplit=1)[0] if "/namespaces/" in path else ""
-    return f"list {plural}.rbac.authorization.k8s.io" + (f" in {where}" if where else "")
-
-
-def _why(reply: Reply) -> str:
-    if reply.status == 403:
-        return "you may not (403)"
-    return reply.detail or str(reply.status)
-
-
-def _object(reply: Reply) -> Mapping[str, Any]:
-    try:
-        body = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}

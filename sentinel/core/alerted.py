@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from sentinel.core import spoken
+from sentinel.core.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.netpol_crossing import crossings_of
 from sentinel.core.page import Alert
 from sentinel.core.question import CLUSTER, Question
 from sentinel.core.rbac import ANONYMOUS
@@ -25,7 +27,12 @@ _THROUGH = re.compile(
     r'allowed by ((?:Cluster)?RoleBinding "[^"]{1,500}" of (?:Cluster)?Role "[^"]{1,300}"'
     r' to (?:User|Group|ServiceAccount) "[^"]{1,600}")'
 )
+_REACHED = re.compile(r"\breach (tcp|udp|http) (pod|service|kept) (v4|v6)\b")
 _CLOSED = re.compile(r"Proven closed at (\S{1,40}),")
+
+
+UNATTRIBUTED = "SentinelUnattributed"
+"""Somebody answered there, and nobody knows who: a page about the network that is asked the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Alerted:
     """One alert. `user` and `questions` are empty where it does not tell; times are wall seconds.
 
     `through`: the binding in the API server's words, which may be gone by now. `closed_before`: when it
-    was last proven shut; `ends`: None while it stands.
+    was last proven shut; `ends`: None while it stands. `crossings`: what a page about the network asks.
     """
 
     tenant: str
@@ -47,6 +54,12 @@ class Alerted:
     since: float | None = None
     closed_before: float | None = None
     ends: float | None = None
+    crossings: tuple[Crossing, ...] = ()
+
+    @property
+    def is_network(self) -> bool:
+        """Whether policies decide about it, not bindings."""
+        return self.check.startswith("net/")
 
 
 def alerts(body: Any) -> tuple[Alerted, ...]:
@@ -58,9 +71,10 @@ def alerts(body: Any) -> tuple[Alerted, ...]:
 
 def _alert(row: Mapping[str, Any]) -> Alerted | None:
     labels = _texts(row.get("labels"))
-    if labels.get("alertname") != Alert.BREACH.value:
+    if labels.get("alertname") not in (Alert.BREACH.value, UNATTRIBUTED):
         return None
     tenant, identity, target, check = (labels.get(key, "") for key in ("tenant", "identity", "target", "check"))
+    identity = identity or "self"
     text = "\n".join(_texts(row.get("annotations")).values())
     user = _USER.search(text)
     closed = _CLOSED.search(text)
@@ -76,7 +90,17 @@ def _alert(row: Mapping[str, Any]) -> Alerted | None:
         _moment(row.get("startsAt")),
         _moment(closed[1]) if closed else None,
         _end(row),
+        tuple(_crossings(text, identity, target, check)),
     )
+
+
+def _crossings(text: str, identity: str, target: str, check: str) -> Iterator[Crossing]:
+    """As the page lists them; where it lists none, all that this check asks there."""
+    told = [
+        Crossing(identity, target, Protocol(spoken), Family(family), Path(path))
+        for spoken, path, family in dict.fromkeys(_REACHED.findall(text))
+    ]
+    yield from [one for one in told if one.check == check] or crossings_of(check, identity, target)
 
 
 def _questions(text: str, identity: str, target: str) -> Iterator[Question]:

@@ -1,5 +1,7 @@
 """A question and an identity as people write them: on a command line, in a page."""
 
+from sentinel.core.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.netpol_crossing import crossings_of
 from sentinel.core.question import ACCOUNT, CLUSTER, Question
 from sentinel.core.rbac import ANONYMOUS, Who, who_of_account
 from sentinel.core.resources import FURTHER, NAMESPACES, RESOURCES, VIRTUAL, Resource, check_of, known
@@ -32,6 +34,22 @@ def told(identity: str, text: str, target: str) -> Question | None:
         return None
     namespace = None if target == CLUSTER else target
     return question(identity, verb, f"{label}/{name}" if name else label, namespace, subresource)
+
+
+def crossings(identity: str, what: str, namespace: str) -> tuple[Crossing, ...]:
+    """`tcp`, or `tcp/v6`, as questions to the network. Raises ValueError for what is none."""
+    protocol, _, family = what.partition("/")
+    if protocol not in set(Protocol) or family not in ("", *Family):
+        raise ValueError(f"{what}: expected tcp, udp or http, with /v4 or /v6 for one family")
+    if not family:
+        return crossings_of(f"net/{protocol}", identity, namespace)
+    return (Crossing(identity, namespace, Protocol(protocol), Family(family), Path.POD),)
+
+
+def home(user: str) -> str:
+    """The namespace of an account, by its user name; empty for anybody else."""
+    namespace, _, name = user.removeprefix(_PREFIX).partition(":")
+    return namespace if name and ACCOUNT.format(namespace, name) == user else ""
 
 
 def who(user: str, groups: tuple[str, ...] = ()) -> Who:

@@ -13,8 +13,9 @@ from sentinel.core.question import Question
 from sentinel.core.rbac import MASTERS, Made, Path, Who
 from sentinel.core.remedy import Closing, rule_text
 from sentinel.core.reply import clean
+from sentinel.reports import explain_net
+from sentinel.reports.explain_net import OPEN, SHUT, UNKNOWN, Crossed
 
-OPEN, SHUT, UNKNOWN = "open", "shut", "unknown"
 EXIT_CODES = {SHUT: 0, OPEN: 1, UNKNOWN: 3}
 _SHOWN = 20
 
@@ -63,7 +64,7 @@ class Explained:
 class Report:
     """All that was asked for."""
 
-    cases: tuple[Explained, ...]
+    cases: tuple[Explained | Crossed, ...]
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -83,7 +84,10 @@ def text(report: Report) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes)]).rstrip() + "\n"
 
 
-def _told(case: Explained) -> Iterator[str]:
+def _told(case: Explained | Crossed) -> Iterator[str]:
+    if isinstance(case, Crossed):
+        yield from explain_net.told(case)
+        return
     yield clean(case.title, 400)
     if MASTERS in case.who.groups:
         yield f"  a member of {MASTERS} is allowed everything, by no binding: nothing here closes that"
@@ -179,7 +183,9 @@ def _span(used: Sifted) -> str:
     return f"{used.lines} lines{span}; {used.broken} broken; {used.ours} of ours among those granted"
 
 
-def _case(case: Explained) -> dict[str, Any]:
+def _case(case: Explained | Crossed) -> dict[str, Any]:
+    if isinstance(case, Crossed):
+        return explain_net.as_json(case)
     return {
         "title": clean(case.title, 400),
         "state": case.state,
