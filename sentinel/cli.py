@@ -97,6 +97,22 @@ def witness(config: Config = DEFAULT_WITNESS) -> None:
 
 
 @app.command()
+def beacon(config: Config = DEFAULT_CONFIG) -> None:
+    """Run a pod that only answers challenges, until it is told to stop: for pods with other labels."""
+    from sentinel import logs
+    from sentinel.beacon import BeaconPod
+
+    settings = _load(config)
+    if settings.is_witness:
+        _refuse(_wrong_kind(config, witness=False))
+    if settings.paging.relay is None:
+        hint = "a beacon hands its key to the witness, and learns from it who may ask"
+        _refuse(ConfigError([Problem(str(config), 0, "paging.relay", "nothing", "the relay of the witness", hint)]))
+    logs.configure(settings.log.level, settings.log.format)
+    _asyncio(BeaconPod(config, os.environ, settings).run())
+
+
+@app.command()
 def check(
     config: Config = DEFAULT_CONFIG,
     output: AsWhat = Output.TEXT,

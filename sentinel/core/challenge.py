@@ -77,7 +77,7 @@ class Refusal(StrEnum):
     GARBAGE = "garbage"  # no challenge, nor anything else that is taken here
     STRANGER = "stranger"  # the asker is not on the roster, or has handed over no key yet
     FORGED = "forged"  # the signature is not the asker's
-    ASTRAY = "astray"  # meant for another pod (answered all the same, since it says so) or another protocol
+    ASTRAY = "astray"  # meant for another tenant (answered all the same: it says whose), or another protocol
     REPEATED = "repeated"  # the same challenge more often than any asker sends it
     FLOODED = "flooded"  # too many at once, from one address or from all
     CROWDED = "crowded"  # too many connections: the oldest that had asked nothing yet, or the new one

@@ -15,11 +15,15 @@ from sentinel.core.gates import Light
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a ServiceAccount's token says of itself; `expires` in wall seconds, None when never."""
+    """What a ServiceAccount's token says of itself; `expires` in wall seconds, None when never.
+
+    `pod`: the uid of the pod that it is bound to, empty for one that is bound to none.
+    """
 
     subject: str
     audiences: tuple[str, ...]
     expires: float | None
+    pod: str = ""
 
 
 def claims_of(token: str) -> Claims | None:
@@ -33,13 +37,19 @@ def claims_of(token: str) -> Claims | None:
         return None
     if not isinstance(payload, dict):
         return None
-    return Claims(str(payload.get("sub", "")), _audiences(payload.get("aud")), _seconds(payload.get("exp")))
+    subject, audiences = str(payload.get("sub", "")), _audiences(payload.get("aud"))
+    return Claims(subject, audiences, _seconds(payload.get("exp")), _pod(payload.get("kubernetes.io")))
 
 
 def _audiences(found: object) -> tuple[str, ...]:
     if isinstance(found, str):
         return (found,)
     return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _pod(found: object) -> str:
+    pod = found.get("pod") if isinstance(found, dict) else None
+    return str(pod.get("uid", "")) if isinstance(pod, dict) else ""
 
 
 def _seconds(found: object) -> float | None:

@@ -37,7 +37,7 @@ class _Seen:
 class Respondent:
     """One beacon. `tenant` and `uid` are its own; `find` may give something else at any time.
 
-    `arrived` is told each challenge that another tenant's asker meant for us, once, as it came;
+    `arrived` is told each challenge that another tenant's asker meant for our tenant, once, as it came;
     `answered` and `refused` are told for counting.
     """
 
@@ -89,19 +89,22 @@ class Respondent:
         return seen.answer
 
     def _answer(self, raw: bytes, asked: Challenge, asker: Beacon | None) -> bytes:
-        """Whoever was meant, it is we who answer: so an asker learns that an address has moved."""
+        """Whoever was meant, it is we who answer: so an asker learns that an address has moved.
+
+        Behind a Service's address is any pod of a tenant: one of them is as good as another.
+        """
         answer = challenge.answered(raw, self.tenant, self.uid, self.signer)
         self._seen[raw] = _Seen(answer)
         if len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
-        if asked.beacon != self.uid:
+        tenant = self._tenant_of(self.uid) or self.tenant
+        if asked.beacon != self.uid and self._tenant_of(asked.beacon) != tenant:
             self.refused(Refusal.ASTRAY)
-        elif not self._is_own(asked, asker):
+        elif asked.uid != self.uid and (asker is None or asker.tenant != tenant):
             self.arrived(raw)
         return answer
 
-    def _is_own(self, asked: Challenge, asker: Beacon | None) -> bool:
-        """By the roster's names, which need not be what we call ourselves."""
-        ourselves = self.find(self.uid)
-        tenant = ourselves.tenant if ourselves else self.tenant
-        return asked.uid == self.uid or (asker is not None and asker.tenant == tenant)
+    def _tenant_of(self, uid: str) -> str:
+        """By the roster's names, which need not be what anybody calls itself; empty where it has none."""
+        found = self.find(uid)
+        return found.tenant if found else ""

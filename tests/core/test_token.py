@@ -82,6 +82,13 @@ def test_what_is_no_token_has_no_claims(text):
         pytest.param({"sub": ME, "aud": 5}, Claims(ME, (), None), id="an-audience-that-is-a-number"),
         pytest.param({"sub": ME, "exp": "soon"}, Claims(ME, (), None), id="an-end-that-is-text"),
         pytest.param({"sub": ME, "exp": None}, Claims(ME, (), None), id="no-end"),
+        pytest.param(
+            {"sub": ME, "kubernetes.io": {"namespace": "team-a", "pod": {"name": "sentinel-1", "uid": "0e7f-01"}}},
+            Claims(ME, (), None, "0e7f-01"),
+            id="bound-to-a-pod",
+        ),
+        pytest.param({"sub": ME, "kubernetes.io": {"pod": "x"}}, Claims(ME, (), None), id="bound-to-nonsense"),
+        pytest.param({"sub": ME, "kubernetes.io": "x"}, Claims(ME, (), None), id="bound-to-text"),
         pytest.param(b'{"sub": "x", "exp": 1' + b"0" * 400 + b"}", Claims("x", (), None), id="an-end-beyond-time"),
         pytest.param(b'{"sub": "x", "exp": NaN}', Claims("x", (), None), id="an-end-that-is-no-number"),
         pytest.param({}, Claims("", (), None), id="no-subject"),
