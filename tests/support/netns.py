@@ -250,11 +250,20 @@ class Lab:
         forward += [refused for service in self._services.values() if not service.pods for refused in refusals(service)]
         services = ["type nat hook prerouting priority dstnat"]
         services += [line for service in self._services.values() for line in translations(service)]
-        tables = {"tenants": ("forward", forward), "services": ("prerouting", services)}
+        hairpins = ["type nat hook postrouting priority srcnat"]
+        hairpins += dict.fromkeys(line for service in self._services.values() for line in hairpinned(service))
+        tables = {
+            "tenants": ("forward", forward),
+            "services": ("prerouting", services),
+            "hairpins": ("postrouting", hairpins),
+        }
         self.hub.nft("flush ruleset\n" + "".join(table(name, *chain) for name, chain in tables.items()))
 
 
 HUB_SETTINGS = {
+    # Where the module is loaded, packets to a Service would be bridged, and not routed.
+    "net/bridge/bridge-nf-call-iptables": "0",
+    "net/bridge/bridge-nf-call-ip6tables": "0",
     "net/ipv4/ip_forward": "1",
     "net/ipv6/conf/all/forwarding": "1",
     # All pods are behind one bridge: the hub would tell them a shorter way.
@@ -292,6 +301,13 @@ def translations(service: Service) -> Iterator[str]:
         yield f"{match} dnat {kind} to numgen inc mod {len(pods)} map {{ {choice} }}"
 
 
+def hairpinned(service: Service) -> Iterator[str]:
+    """A pod that reaches itself by its Service hears from the node: it would drop what comes from itself."""
+    for pod in service.pods:
+        yield f"ip saddr {pod.v4} ip daddr {pod.v4} masquerade"
+        yield f"ip6 saddr {pod.v6} ip6 daddr {pod.v6} masquerade"
+
+
 def refusals(service: Service) -> Iterator[str]:
     for kind, family in (("ip", "v4"), ("ip6", "v6")):
         yield f"{kind} daddr {service.address(family)} reject with icmpx type port-unreachable"
@@ -306,11 +322,15 @@ def enter(name: str) -> None:
     """The calling thread, and no other, stands in this namespace from now on."""
     file = os.open(NAMES / name, os.O_RDONLY)
     try:
-        if _libc.setns(file, NEWNET):
-            code = ctypes.get_errno()
-            raise CannotIsolate(f"setns to {name}: {os.strerror(code)}")
+        enter_file(file)
     finally:
         os.close(file)
+
+
+def enter_file(file: int) -> None:
+    """The same by an open file, as of /proc/thread-self/ns/net."""
+    if _libc.setns(file, NEWNET):
+        raise CannotIsolate(f"setns (uid {os.getuid()}): {os.strerror(ctypes.get_errno())}")
 
 
 def ip(*commands: str, within: str = "") -> None:

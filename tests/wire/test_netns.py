@@ -230,6 +230,14 @@ def test_a_service_leads_to_its_pods_and_a_policy_may_tell_the_two_paths_apart(
         lab.policy()
 
 
+def test_a_pod_reaches_itself_by_its_service(lab: Lab, target: Pod) -> None:
+    service = lab.service("b", PORT, target)
+
+    for family in FAMILIES:
+        assert ask(target, service.address(family)) == "answered"
+        assert ask(target, service.address(family), "udp") == "answered"
+
+
 def test_a_service_without_pods_is_refused(lab: Lab, asker: Pod) -> None:
     empty = lab.service("empty", PORT)
 
