@@ -35,31 +35,39 @@ def body(wanted: Wanted) -> dict[str, Any]:
 
 def read(doc: Mapping[str, Any]) -> Piece:
     """An event, or a whole message."""
-    match doc.get("type"):
-        case "message":
-            return _whole(doc)
-        case "message_start":
-            return _start(mapping(doc.get("message")))
-        case "content_block_delta":
-            delta = mapping(doc.get("delta"))
-            return Piece(known=True, text=text(delta.get("text")), thought=text(delta.get("thinking")))
-        case "message_delta":
-            usage = mapping(doc.get("usage"))
-            finish = text(mapping(doc.get("delta")).get("stop_reason"))
-            return Piece(known=True, finish=_FINISHES.get(finish, finish), tokens_out=count(usage.get("output_tokens")))
-        case "message_stop":
-            return Piece(known=True, done=True)
-        case "error":
-            return Piece(known=True, failure=failure_of(doc) or Failure("error"))
-        case kind if kind in _SILENT:
-            return Piece(known=True)
+    kind = text(doc.get("type"))
+    if kind in _SILENT:
+        return Piece(known=True)
+    if kind in _READERS:
+        return _READERS[kind](doc)
     failure = failure_of(doc)
     return Piece(failure=failure) if failure else NOTHING
 
 
-def _start(message: Mapping[str, Any]) -> Piece:
+def _start(doc: Mapping[str, Any]) -> Piece:
+    message = mapping(doc.get("message"))
     tokens = count(mapping(message.get("usage")).get("input_tokens"))
     return Piece(known=True, id=text(message.get("id")), model=text(message.get("model")), tokens_in=tokens)
+
+
+def _delta(doc: Mapping[str, Any]) -> Piece:
+    delta = mapping(doc.get("delta"))
+    return Piece(known=True, text=text(delta.get("text")), thought=text(delta.get("thinking")))
+
+
+def _closing(doc: Mapping[str, Any]) -> Piece:
+    finish = text(mapping(doc.get("delta")).get("stop_reason"))
+    tokens = count(mapping(doc.get("usage")).get("output_tokens"))
+    return Piece(known=True, finish=_FINISHES.get(finish, finish), tokens_out=tokens)
+
+
+def _stop(doc: Mapping[str, Any]) -> Piece:
+    del doc
+    return Piece(known=True, done=True)
+
+
+def _error(doc: Mapping[str, Any]) -> Piece:
+    return Piece(known=True, failure=failure_of(doc) or Failure("error"))
 
 
 def _whole(doc: Mapping[str, Any]) -> Piece:
@@ -75,3 +83,13 @@ def _whole(doc: Mapping[str, Any]) -> Piece:
         tokens_in=count(usage.get("input_tokens")),
         tokens_out=count(usage.get("output_tokens")),
     )
+
+
+_READERS = {
+    "message": _whole,
+    "message_start": _start,
+    "content_block_delta": _delta,
+    "message_delta": _closing,
+    "message_stop": _stop,
+    "error": _error,
+}

@@ -37,19 +37,22 @@ def read(doc: Mapping[str, Any]) -> Piece:
     kind = text(doc.get("type"))
     if doc.get("object") == "response":
         return _whole(doc)
-    if kind == "response.output_text.delta":
-        return Piece(known=True, text=text(doc.get("delta")))
-    if kind.startswith("response.reasoning") and kind.endswith(".delta"):
-        return Piece(known=True, thought=text(doc.get("delta")))
     if kind in _ENDS:
         return _end(kind, mapping(doc.get("response")))
     if kind == "error":
         return Piece(known=True, failure=Failure(text(doc.get("code"))[:60], envelope=bool(text(doc.get("message")))))
     if kind.startswith("response."):
-        inner = mapping(doc.get("response"))
-        return Piece(known=True, id=text(inner.get("id")), model=text(inner.get("model")))
+        return _event(kind, doc)
     failure = failure_of(doc)
     return Piece(failure=failure) if failure else NOTHING
+
+
+def _event(kind: str, doc: Mapping[str, Any]) -> Piece:
+    delta, inner = text(doc.get("delta")), mapping(doc.get("response"))
+    if kind.startswith("response.reasoning"):
+        return Piece(known=True, thought=delta)
+    said = delta if kind == "response.output_text.delta" else ""
+    return Piece(known=True, text=said, id=text(inner.get("id")), model=text(inner.get("model")))
 
 
 def _end(kind: str, response: Mapping[str, Any]) -> Piece:
