@@ -43,6 +43,11 @@ def test_the_events_are_those_of_a_plain_reading_of_the_standard(stream):
     assert read(stream) == by_the_book(stream)
 
 
+def test_a_line_end_cut_in_two_is_one_line_end():
+    assert read(b"data: a\r", b"\ndata: b\r", b"", b"\n\r", b"\n") == [Event("a\nb")]
+    assert read(b"data: a\r", b"\r", b"data: b\n\n") == [Event("a"), Event("b")]
+
+
 def by_the_book(stream):
     """The standard's own words, for a stream that is there as a whole; a last event without its end is taken too."""
     text = stream.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
