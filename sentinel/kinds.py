@@ -7,14 +7,19 @@ Record --put--> Sink*                                             must not block
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sentinel.core.answer import Observation
+from sentinel.core.asked import Asked
 from sentinel.core.discovery import Catalog
 from sentinel.core.gates import Lights
 from sentinel.core.question import Question
 from sentinel.core.record import Record, Round
 from sentinel.core.rules import Grant
+from sentinel.core.verdict import Reason
+
+Kind = TypeVar("Kind", bound=Asked)
+"""One kind of what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,36 @@ class Probe(Protocol):
 
     def connect(self) -> AbstractAsyncContextManager[Vantage]:
         """A fresh connection for one round."""
+        ...
+
+
+class Lookout(Protocol[Kind]):
+    """A way to ask something that needs no beacon of the target's. It neither counts, logs, retries nor judges.
+
+    `silence_counts`: whether no reply is a denial there, when the controls are green. `allowed`: the
+    key of the configuration by which being let in is no breach, empty when it is one.
+    """
+
+    @property
+    def silence_counts(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def allowed(self) -> str:
+        """See above."""
+        ...
+
+    def questions(self) -> Collection[Kind]:
+        """What there is to ask now."""
+        ...
+
+    async def controls(self, questions: Collection[Kind]) -> Mapping[Kind, Reason]:
+        """Ask what must be answered for these questions' denials to count; the reasons of those where it is not."""
+        ...
+
+    async def ask(self, question: Kind) -> Observation:
+        """Ask one question."""
         ...
 
 

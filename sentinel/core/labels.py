@@ -16,6 +16,8 @@ _OF_NETWORK = (
     Reason.PROXIED,
     Reason.ARRIVALS,
     Reason.MOVED,
+    Reason.RESOLVER,
+    Reason.WAY,
 )
 _NOT_OF_API = (Reason.UNPROVEN, *_CONCLUSIVE, *_CROSSED, *_OF_SERVICES, *_OF_NETWORK)
 REASONS = tuple(reason for reason in Reason if reason not in _NOT_OF_API)

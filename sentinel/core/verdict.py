@@ -51,6 +51,8 @@ class Reason(StrEnum):
     PROXIED = "proxied"  # network: even an address of nobody is connected, as behind a mesh's proxy
     ARRIVALS = "arrivals"  # network: the other end did not report whether it arrived
     MOVED = "moved"  # network: somebody else signed the answer; the address is not the target's any more
+    RESOLVER = "resolver"  # network: DNS does not resolve what all may, or resolves what is not there
+    WAY = "way"  # network, nodes, metadata, DNS: we had no way to send it; no route, no descriptor
     LIMITED = "limited"  # 429
     ABSENT = "absent"  # nobody answers there
     SILENT = "silent"  # no reply in time

@@ -25,6 +25,8 @@ REASONS = {
     Reason.PROXIED: "even an address of nobody is connected, as behind a mesh's proxy",
     Reason.ARRIVALS: "the other end did not report what arrived",
     Reason.MOVED: "somebody else has that address now",
+    Reason.RESOLVER: "DNS does not resolve what everybody may, or resolves what is not there",
+    Reason.WAY: "we had no way to send it",
     Reason.LIMITED: "the API server told us to ask less",
     Reason.ABSENT: "nobody answers there",
     Reason.SILENT: "no reply in time",
