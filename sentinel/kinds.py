@@ -4,7 +4,7 @@ Probe --connect--> Vantage: open -> suspect -> ask* -> close      one round, one
 Record --put--> Sink*                                             must not block
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -13,8 +13,10 @@ from sentinel.core.answer import Observation
 from sentinel.core.asked import Asked
 from sentinel.core.discovery import Catalog
 from sentinel.core.gates import Lights
+from sentinel.core.landing import Attempt, Landing
 from sentinel.core.question import Question
 from sentinel.core.record import Record, Round
+from sentinel.core.roster import Roster
 from sentinel.core.rules import Grant
 from sentinel.core.verdict import Reason
 
@@ -128,6 +130,24 @@ class Lookout(Protocol[Kind]):
 
     async def ask(self, question: Kind) -> Observation:
         """Ask one question."""
+        ...
+
+
+class Dial(Protocol):
+    """Opens many fresh sockets beside the loop."""
+
+    async def __call__(
+        self, attempts: Sequence[Attempt], seconds: float, landed: Callable[[int, Landing], None]
+    ) -> list[Landing]:
+        """How each ended, in order; each may take so many seconds. `landed` is told of each as soon as it has."""
+        ...
+
+
+class Directory(Protocol):
+    """Who says which beacons there are."""
+
+    async def roster(self, known: Roster | None = None, *, wait: bool = False) -> Roster:
+        """The roster of now; `wait`: when there is news, or after a while. Raises ClientError."""
         ...
 
 

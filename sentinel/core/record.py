@@ -1,14 +1,15 @@
 """Record: one row of truth, as every sink gets it; Round: what is believed when a round ends."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sentinel.core.allowed import Allowance
-from sentinel.core.answer import Observation
+from sentinel.core.answer import Answer, Observation
 from sentinel.core.asked import Asked
 from sentinel.core.gates import Gate, Light
-from sentinel.core.standing import Change, Standing
+from sentinel.core.net_gates import NetGate
+from sentinel.core.standing import Change, Standing, Turn
 from sentinel.core.verdict import Reason, Verdict
 
 
@@ -51,11 +52,11 @@ class Record:
 class GateRow:
     """One gate of one identity as the last round saw it; `since` in wall seconds."""
 
-    gate: Gate
+    gate: Gate | NetGate
     identity: str
     light: Light
     since: float
-    target: str = ""  # for the gates `door` and `tripwire`
+    target: str = ""  # for the gates that each target has: `door`, `tripwire`, `live`, `neutral`, `arrivals`
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Round:
     took: float
     questions: int
     coverage: float
-    periods: Mapping[int, float]
+    periods: Mapping[int | str, float]  # by tier, and of the network by that word
     gates: tuple[GateRow, ...] = ()
     breach_since: Mapping[Series, float] = field(default_factory=dict)
     oldest_proof: Mapping[str, float] = field(default_factory=dict)  # target -> time
@@ -111,3 +112,16 @@ class Round:
     reasons: tuple[str, ...] = ()  # why not ready, for people
     exceptions: tuple[ExceptionRow, ...] = ()  # those of the configuration that concern us
     installed: Installed = field(default_factory=Installed)
+    planned: int = 0  # questions of which the coverage is a share
+    unattributed: Mapping[tuple[str, str], float] = field(default_factory=dict)  # (check, target) -> as `breach_since`
+    not_applicable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # target -> ways that it does not have
+    oldest_end: float | None = None  # end of the last round of whoever lags most, where several work
+
+
+def forgotten(asked: Asked, seen: Standing, now: float) -> Record:
+    """A breach ends since nobody is to ask any more: it is logged as that, and is no proof."""
+    assert seen.breach is not None, "what is not open is dropped without a word"
+    nothing = Standing()
+    change = Change(Turn.FORGOTTEN, now, seen, nothing, replace(seen.breach, ended=now))
+    gone = Observation(Answer.UNASKED, now, detail="no longer configured")
+    return Record(asked, gone, seen.verdict, nothing, change, asked=False)

@@ -127,6 +127,10 @@ class _Draft(NamedTuple):
     breach: Breach | None
 
 
+_MILDER = (Reason.LATE, Reason.ARRIVED)
+"""What was open for a moment or in one direction may turn out to be open altogether."""
+
+
 def _breached(standing: Standing, verdict: Verdict, observation: Observation) -> _Draft:
     now = observation.at
     seen = Breach(
@@ -142,6 +146,8 @@ def _breached(standing: Standing, verdict: Verdict, observation: Observation) ->
     if seen.is_attributed and not breach.is_attributed:
         # Now we know who it is. The hole is as old as what was seen of it first.
         breach = replace(seen, since=breach.since, closed_before=breach.closed_before)
+    if breach.reason in _MILDER and seen.is_attributed:
+        breach = replace(breach, reason=seen.reason, place=seen.place, audit_id=seen.audit_id)
     return _Draft(0, standing.last_proven, now, replace(breach, last=now))
 
 

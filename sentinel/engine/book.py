@@ -27,16 +27,16 @@ from sentinel.core.gates import (
 from sentinel.core.plan import Plan
 from sentinel.core.plan import make as make_plan
 from sentinel.core.question import CLUSTER, Question, widened
-from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round, Series, series_of
+from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round, Series, forgotten, series_of
 from sentinel.core.resources import Resource, is_own
 from sentinel.core.rules import Grant
-from sentinel.core.standing import Change, Standing, Turn
+from sentinel.core.standing import Standing, Turn
 from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict
 from sentinel.kinds import Confirmation, Sink, Suspicion
 
 _NEW = Standing()
 _UNSEEN = Lights()
-_FORGET_SECONDS = 900.0
+FORGET_SECONDS = 900.0
 """A question that is no longer planned closes after this, logged: nobody can prove it any more."""
 _SWEEPS_UNUSED = 2.0
 """Sweeps without any use of an exception, after which it is reported as no longer needed."""
@@ -218,6 +218,7 @@ class Book:
             reasons=(*((ended,) if ended else ()), *self._not_ready()),
             exceptions=self._exceptions(now),
             installed=self._installed(beliefs),
+            planned=len(self.plan.questions),
         )
         for sink in self.sinks:
             sink.end_round(report)
@@ -402,17 +403,14 @@ class Book:
             if seen.breach is None:
                 # Nobody plans or suspects it any more: what it said last would stand for ever.
                 del self.standings[question]
-            elif not self._askable(question) and (seen.last_asked or now) < now - _FORGET_SECONDS:
+            elif not self._askable(question) and (seen.last_asked or now) < now - FORGET_SECONDS:
                 self._drop(question, seen, now)
 
     def _drop(self, question: Question, seen: Standing, now: float) -> None:
-        assert seen.breach is not None, "what is not open is dropped without a word"
         del self.standings[question]
         self._widen(question, None)
         self.forgotten.add(series_of(question))
-        change = Change(Turn.FORGOTTEN, now, seen, _NEW, replace(seen.breach, ended=now))
-        gone = Observation(Answer.UNASKED, now, detail="no longer configured")
-        self._tell(Record(question, gone, seen.verdict, _NEW, change, asked=False))
+        self._tell(forgotten(question, seen, now))
 
     def _askable(self, question: Question) -> bool:
         return self._knows(question.identity, question.target) and self._is_served(question.resource)

@@ -14,6 +14,7 @@ import structlog
 
 from sentinel.core.evidence import command, window
 from sentinel.core.gates import Gate, Light
+from sentinel.core.net_gates import NetGate
 from sentinel.core.page import rfc3339
 from sentinel.core.record import ExceptionRow, GateRow, Record, Round
 from sentinel.core.standing import Breach, Turn
@@ -41,7 +42,7 @@ class LogSink:
         self._log = structlog.get_logger().bind(**bound)
         self._debug: bool = self._log.is_enabled_for(_DEBUG)
         self._turned: dict[_Turned, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self._lights: dict[tuple[Gate, str, str], GateRow] = {}
+        self._lights: dict[tuple[Gate | NetGate, str, str], GateRow] = {}
         self._flags: dict[str, frozenset[str]] = {}
         self._ready: bool | None = None
 
@@ -84,7 +85,7 @@ class LogSink:
 
     def _tell_gates(self, report: Round) -> None:
         rows = {(row.gate, row.identity, row.target): row for row in report.gates}
-        turned: dict[tuple[Gate, str, bool], list[GateRow]] = defaultdict(list)
+        turned: dict[tuple[Gate | NetGate, str, bool], list[GateRow]] = defaultdict(list)
         for key, row in rows.items():
             before = self._lights.get(key)
             # A gate that is green from the start is not news.
@@ -96,7 +97,7 @@ class LogSink:
                 self._tell_gate(gate, identity, row, names, up=up)
         self._lights = rows
 
-    def _tell_gate(self, gate: Gate, identity: str, row: GateRow, names: "_Names", *, up: bool) -> None:
+    def _tell_gate(self, gate: Gate | NetGate, identity: str, row: GateRow, names: "_Names", *, up: bool) -> None:
         told = {name: value for name, value in names.told.items() if value}
         if up:
             before = self._lights[row.gate, row.identity, row.target]

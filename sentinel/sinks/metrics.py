@@ -16,15 +16,17 @@ from prometheus_client.process_collector import ProcessCollector
 from sentinel import __version__
 from sentinel.core.answer import CODE_CLASSES, Answer, code_class
 from sentinel.core.gates import OWN_GATES, Gate
-from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
+from sentinel.core.labels import DELAYS, LAGS, NETWORK_REASONS, PUSH_RESULTS, REASONS
+from sentinel.core.net_gates import NetGate
 from sentinel.core.plan import Plan
 from sentinel.core.question import CLUSTER
-from sentinel.core.record import GateRow, Installed, Record, Round, Series, series_of
+from sentinel.core.record import GateRow, Installed, Record, Round, series_of
 from sentinel.core.resources import CHECKS
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 
 SKIPS = ("late", "round-failed", *(reason.value for reason in REASONS))
+NETWORK_SKIPS = ("late", "round-failed", *(reason.value for reason in NETWORK_REASONS))
 """Why something due was not asked: a slot that had passed, a round that failed, or the reason."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -79,6 +81,22 @@ class Metrics:
         for tier in (1, 2, 3):
             self.period.labels(str(tier)).set(plan.period(tier))
 
+    def expect_network(self, checks: Collection[str], targets: Collection[str], identity: str, period: float) -> None:
+        """The same for what is asked over the network; nothing of it is there where nothing of it is asked."""
+        for check in checks:
+            self._children(check, identity)
+            self._took[check] = self.duration.labels(check)
+            self.breaches.labels(check)
+            for state in State:
+                self._verdicts[check, state] = self.verdicts.labels(check, state.value)
+            for reason in NETWORK_SKIPS:
+                self.skipped.labels(check, reason)
+        for target, reason in product(targets, NETWORK_REASONS):
+            self.inconclusive.labels(target, reason.value)
+        for gate in NetGate:
+            self.gate_up.labels(gate.value, identity)
+        self.period.labels("network").set(period)
+
     def show_proofs(self, oldest: Mapping[str, float]) -> None:
         """Say how old the proofs are, per target in wall seconds; before the first round this is our own start.
 
@@ -98,17 +116,21 @@ class Metrics:
         change = record.change
         if change is not None and change.turn is Turn.OPENED and not record.subsumed:
             self.breaches.labels(check).inc()
-            if change.breach is not None:
-                self._open(series_of(question), change.breach.since)
+            if change.breach is not None and change.breach.is_attributed:
+                _begin(self.breach_since.labels(*series_of(question)), change.breach.since)
+            elif change.breach is not None:
+                _begin(self.unattributed_since.labels(check, question.target), change.breach.since)
 
     def end_round(self, report: Round) -> None:
         """Publish what is believed."""
-        self.round_at.set(report.ended)
+        self.round_at.set(report.ended if report.oldest_end is None else report.oldest_end)
         self.coverage.set(report.coverage)
         for tier, period in report.periods.items():
             self.period.labels(str(tier)).set(period)
         for series, since in report.breach_since.items():
             self.breach_since.labels(*series).set(since)
+        for key, since in report.unattributed.items():
+            self.unattributed_since.labels(*key).set(since)
         self.show_proofs(report.oldest_proof)
         self._show_reasons(report)
         self._show_gates(report.gates)
@@ -127,15 +149,15 @@ class Metrics:
         if taken:
             self.config_hash.set(checksum)
 
-    def count_skipped(self, slots: int) -> None:
+    def count_skipped(self, slots: int, checks: Collection[str] = CHECKS) -> None:
         """Rounds whose slot had passed before they could begin."""
         if slots > 0:
-            for check in CHECKS:
+            for check in checks:
                 self.skipped.labels(check, "late").inc(slots)
 
-    def count_failed_round(self) -> None:
+    def count_failed_round(self, checks: Collection[str] = CHECKS) -> None:
         """A round that ended by our own bug."""
-        for check in CHECKS:
+        for check in checks:
             self.skipped.labels(check, "round-failed").inc()
 
     def count_push(self, result: str) -> None:
@@ -157,11 +179,6 @@ class Metrics:
         self._verdicts[check, state].inc()
         if record.verdict.reason is Reason.DENIED and code in hot.denials:
             hot.denials[code].inc()
-
-    def _open(self, series: Series, since: float) -> None:
-        child = self.breach_since.labels(*series)
-        if not child._value.get():  # noqa: SLF001  # the library has no public getter
-            child.set(since)
 
     def _children(self, check: str, identity: str) -> _Hot:
         hot = self._hot[check, identity] = _Hot(
@@ -247,6 +264,11 @@ class Metrics:
             "First evidence of the breach that stands; 0 once proven shut.",
             *("check", "identity", "target"),
         )
+        self.unattributed_since = self._gauge(
+            "unattributed_since_timestamp_seconds",
+            "First evidence that somebody there takes our packets without saying who it is; 0 once that is over.",
+            *("check", "target"),
+        )
         self.inconclusive = self._gauge("inconclusive", "1 where something cannot be proven.", "target", "reason")
         self.gate_up = self._gauge("gate_up", "1 while the control is green.", "gate", "identity")
         self.coverage = self._gauge("coverage_ratio", "Share of questions proven within two periods of their tier.")
@@ -298,6 +320,12 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"sentinel_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+def _begin(child: Gauge, since: float) -> None:
+    """The first evidence stays, whatever comes after it."""
+    if not child._value.get():  # noqa: SLF001  # the library has no public getter
+        child.set(since)
 
 
 def _flag(gauge: Gauge, raised: Collection[str]) -> None:

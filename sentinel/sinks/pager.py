@@ -25,7 +25,7 @@ from sentinel.core import page
 from sentinel.core.gates import Gate
 from sentinel.core.page import Alert, Case, Page, Sender
 from sentinel.core.record import Record, Round, Series, series_of
-from sentinel.core.standing import Turn
+from sentinel.core.standing import Breach, Turn
 from sentinel.errors import BadReply, ClientError, Refused, Throttled, Unreachable
 
 REPEAT = 30.0
@@ -199,7 +199,7 @@ class Pager:
 
     def put(self, record: Record) -> None:
         """Page at once when a breach opens, and whenever another question joins it."""
-        if record.subsumed:
+        if record.subsumed or not _is_paged(record.standing.breach):
             return
         series = series_of(record.question)
         before = self._cases.get(series)
@@ -368,6 +368,11 @@ class Pager:
         if notice.closed is None and notice.key in self._untold:
             self._untold.discard(notice.key)
             self._delay(max(0.0, self._clock.wall() - notice.page.starts_at))
+
+
+def _is_paged(breach: Breach | None) -> bool:
+    """Of a packet that somebody took without saying who they are the rule warns, and nobody is woken."""
+    return breach is None or breach.is_attributed
 
 
 def _identity_key(identity: str) -> Key:

@@ -145,7 +145,8 @@ class Lookout:
 
     def red_gates(self) -> set[tuple[Gate, str, str]]:
         """Gate, identity and target of each that is not green."""
-        return {(row.gate, row.identity, row.target) for row in self.now.gates if not row.light.up}
+        rows = [row for row in self.now.gates if not row.light.up]
+        return {(row.gate, row.identity, row.target) for row in rows if isinstance(row.gate, Gate)}
 
     def story(self) -> str:
         """The last round, for a failing test."""

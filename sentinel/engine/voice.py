@@ -1,0 +1,90 @@
+"""Our voice on the network: a fresh challenge for every socket, and whose answer came back on it.
+
+Who we are is what the roster says of our key; who answered is what the roster says of theirs.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sentinel.clients.clock import Clock
+from sentinel.core import carried, challenge, net_reply
+from sentinel.core.answer import Answer, Mark, Observation
+from sentinel.core.challenge import Challenge, Signer
+from sentinel.core.landing import Attempt, Landing
+from sentinel.core.net_plan import Shot
+from sentinel.core.roster import Beacon, Roster
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A socket's challenge: what it was asked for, the bytes, and the number by which its arrival is known."""
+
+    shot: Shot
+    raw: bytes
+    nonce: bytes
+    at: float
+
+    @property
+    def attempt(self) -> Attempt:
+        """The socket that says it."""
+        shot = self.shot
+        payload = carried.payload(shot.way.protocol, self.raw, shot.address, shot.port)
+        return Attempt(shot.address, shot.port, shot.way.protocol, payload, shot.after)
+
+    def place(self, found: Beacon | None = None) -> str:
+        """Where it went, for people: the address, and the pod that answered or was meant."""
+        where = f"[{self.shot.address}]" if ":" in self.shot.address else self.shot.address
+        who = found or self.shot.beacon
+        return f"{where}:{self.shot.port}" + (f", pod {who.uid}" if who is not None else "")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Speaks with this process's key."""
+
+    signer: Signer
+    clock: Clock
+    rng: random.Random
+
+    def say(self, shots: Sequence[Shot], own: Beacon) -> list[Said]:
+        """A fresh challenge for each of these sockets; `own`: who we are."""
+        at = self.clock.wall()
+        return [self._say(shot, own, at) for shot in shots]
+
+    def _say(self, shot: Shot, own: Beacon, at: float) -> Said:
+        nonce = self.rng.randbytes(challenge.NONCE_BYTES)
+        meant = shot.beacon.uid if shot.beacon is not None else own.uid
+        what = Challenge(nonce, own.tenant, own.uid, meant, *shot.way)
+        return Said(shot, challenge.asked(what, self.signer), nonce, at)
+
+
+def who(said: Said, landing: Landing, roster: Roster) -> Beacon | None:
+    """Whose signed answer this is; None where it is nobody's that the roster knows."""
+    reply = carried.answer(said.shot.way.protocol, landing.reply)
+    found = challenge.answer_in(reply)
+    if found is None:
+        return None
+    known = (*roster.beacons, *((roster.lighthouse,) if roster.lighthouse is not None else ()))
+    signers = (beacon for beacon in known if beacon.uid == found.uid)
+    return next((one for one in signers if challenge.is_answer(reply, said.raw, one.key)), None)
+
+
+def observe(said: Said, landing: Landing, found: Beacon | None, timeout: float, *, live: bool) -> Observation:
+    """What came back on a question's socket; `found`: whose signed answer it was. `timeout` in seconds."""
+    crossing = said.shot.crossing
+    is_target = None if found is None or crossing is None else found.target == crossing.target
+    nonce, place = said.nonce.hex(), said.place(found)
+    return net_reply.observe(landing, timeout, live=live, is_target=is_target, place=place, nonce=nonce)
+
+
+def arrival(said: Said) -> Observation:
+    """Over there they received it, and we nothing: one direction is open."""
+    return Observation(
+        Answer.SERVED,
+        said.at,
+        detail="it arrived, and nothing came back",
+        audit_id=said.nonce.hex(),
+        mark=Mark.ARRIVED,
+        place=said.place(),
+    )
