@@ -10,11 +10,11 @@ roster does not name keeps its questions: they cannot be proven, and that is to 
 
 import itertools
 import math
-import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol as Contract
 
 from sentinel.core.crossing import Crossing, Family, Path, Protocol
 from sentinel.core.net_gates import Way
@@ -36,6 +36,14 @@ _MARGIN_SECONDS = 0.5
 _LEAST_SPREAD = 0.25  # of the round, when timeouts leave less
 
 
+class Dice(Contract):
+    """Chance; `random.Random` is one."""
+
+    def random(self) -> float:
+        """From 0 to 1, without 1."""
+        ...
+
+
 class Role(StrEnum):
     """What a socket is for."""
 
@@ -47,12 +55,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How it is asked. Seconds; `expected`: the targets that there should be, by the configuration."""
+    """How it is asked. Seconds; `expected`: the targets that there should be, by the configuration.
+
+    `attempts`: sockets of each question and beacon; `sockets`: how many may be open at the same time.
+    """
 
     expected: tuple[str, ...]
     every: float = 10.0
     timeout: float = 2.0
     report: float = REPORT_SECONDS
+    attempts: int = SOCKETS
+    sockets: int = CAP
     port: int = 7462
     identity: str = "self"
 
@@ -125,7 +138,7 @@ def beacons_of(roster: Roster, own: Beacon | None, target: str) -> list[Beacon]:
     return _by_target(roster, own).get(target, [])
 
 
-def sockets(terms: Terms, roster: Roster, own: Beacon, asked: Iterable[Crossing], rng: random.Random) -> list[Shot]:
+def sockets(terms: Terms, roster: Roster, own: Beacon, asked: Iterable[Crossing], rng: Dice) -> list[Shot]:
     """The sockets of these questions, spread over the round: one of three in each third, at a chance moment.
 
     So whatever opens is met at the latest one round after it did.
@@ -143,7 +156,7 @@ def sockets(terms: Terms, roster: Roster, own: Beacon, asked: Iterable[Crossing]
         )
         for crossing in asked
         for beacon, address in places(by_target.get(crossing.target, []), crossing.path, crossing.family)
-        for after in _moments(spread, rng)
+        for after in _moments(terms.attempts, spread, rng)
     ]
     return sorted(shots, key=lambda shot: shot.after)
 
@@ -213,7 +226,7 @@ def spread_of(terms: Terms) -> float:
 def period_of(terms: Terms, sockets_: int) -> float:
     """Seconds of a round, stretched where the sockets that stay silent do not fit into it."""
     rest = terms.timeout + (REPORTS_NEEDED + 0.5) * terms.report + _MARGIN_SECONDS
-    wanted = max(spread_of(terms), sockets_ * terms.timeout / CAP)
+    wanted = max(spread_of(terms), sockets_ * terms.timeout / terms.sockets)
     return max(terms.every, wanted + rest)
 
 
@@ -243,6 +256,6 @@ def _common(own: Beacon, beacons: Iterable[Beacon]) -> list[Way]:
     return [way for way in _ALL if way.family in (services if way.path is Path.SERVICE else pods)]
 
 
-def _moments(spread: float, rng: random.Random) -> Iterator[float]:
-    for third in range(SOCKETS):
-        yield spread * (third + rng.random()) / SOCKETS
+def _moments(count: int, spread: float, rng: Dice) -> Iterator[float]:
+    for part in range(count):
+        yield spread * (part + rng.random()) / count

@@ -35,7 +35,7 @@ CONTROLS_FIRST = 0.5
 """Seconds that the sockets wait for the controls before them; who is later is red, and delays nobody."""
 NONCES_KEPT = 60.0
 """Seconds after which a report that a challenge of ours arrived says nothing about now."""
-_CHUNK = 50  # challenges signed in one go: 2 ms
+_CHUNK = 150  # sockets prepared in one go, with a third as many signatures: 2 ms
 _ROLES = {Role.BEACON: NetGate.BEACON, Role.LIGHTHOUSE: NetGate.LIGHTHOUSE}
 _OF_WAYS = (NetGate.BEACON, NetGate.LIGHTHOUSE, NetGate.PROXIED)
 _OF_TARGETS = (NetGate.LIVE, NetGate.NEUTRAL, NetGate.ARRIVALS)
@@ -167,6 +167,8 @@ class NetRound:
         shots = net_plan.sockets(self.terms, course.roster, course.own, course.asked, self.voice.rng)
         self._sockets = len(shots)
         shots += net_plan.nobodies(self.terms, (shot.way for shot in shots))
+        # Those of one question together: they share a challenge.
+        shots.sort(key=lambda shot: (shot.address, shot.way))
         for first in range(0, len(shots), _CHUNK):
             course.said += self.voice.say(shots[first : first + _CHUNK], course.own)
             await asyncio.sleep(0)

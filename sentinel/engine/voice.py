@@ -48,15 +48,21 @@ class Voice:
     rng: random.Random
 
     def say(self, shots: Sequence[Shot], own: Beacon) -> list[Said]:
-        """A fresh challenge for each of these sockets; `own`: who we are."""
-        at = self.clock.wall()
-        return [self._say(shot, own, at) for shot in shots]
+        """What to say on each of these sockets; `own`: who we are. Fresh sockets of one question say the same."""
+        at, known = self.clock.wall(), {}
+        said = []
+        for shot in shots:
+            to = (shot.way, shot.address, shot.crossing)
+            if to not in known:
+                known[to] = self._challenge(shot, own)
+            said.append(Said(shot, *known[to], at))
+        return said
 
-    def _say(self, shot: Shot, own: Beacon, at: float) -> Said:
+    def _challenge(self, shot: Shot, own: Beacon) -> tuple[bytes, bytes]:
         nonce = self.rng.randbytes(challenge.NONCE_BYTES)
         meant = shot.beacon.uid if shot.beacon is not None else own.uid
         what = Challenge(nonce, own.tenant, own.uid, meant, *shot.way)
-        return Said(shot, challenge.asked(what, self.signer), nonce, at)
+        return challenge.asked(what, self.signer), nonce
 
 
 def who(said: Said, landing: Landing, roster: Roster) -> Beacon | None:
