@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import yaml
 
-from tests.cluster.town import SETTLED, discovered, named, proves_everything, resident
-from tests.cluster.witnessed import Witness
+from tests.cluster.town import SETTLED, named, proves_everything, resident
+from tests.cluster.witnessed import Witness, jobs
 from tests.deploy import chart
 from tests.support import manifests
 from tests.support.alertmanager import Alertmanager
@@ -146,22 +146,9 @@ class Fort:
 
     def jobs(self, **addresses: str) -> list[chart.Object]:
         """The shipped ones; `team_a="127.0.0.1:1"` puts another pod in the place of team-a's, an empty one none."""
-        text = chart.one(self.objects, "ConfigMap", "sentinel-scrape")["data"]["sentinel.scrape.yaml"]
         at = {tenant: found.address for tenant, found in self.sentinels.items()}
         at |= {name.replace("_", "-"): address for name, address in addresses.items()}
-        at = {tenant: address for tenant, address in at.items() if address}
-        pods = {
-            "sentinel": [(address, discovered(tenant)) for tenant, address in at.items()],
-            "sentinel-witness": [(self.witness.address, discovered("sentinel-system"))],
-        }
-        made = []
-        for job in yaml.safe_load(text)["scrape_configs"]:
-            del job["kubernetes_sd_configs"]
-            job["scrape_timeout"] = job["scrape_interval"]
-            made.append(
-                job | {"static_configs": [{"targets": [a], "labels": found} for a, found in pods[job["job_name"]]]}
-            )
-        return made
+        return jobs(self.objects, {tenant: address for tenant, address in at.items() if address}, self.witness)
 
     def discover(self, **addresses: str) -> None:
         """What Prometheus finds from now on; see `jobs`."""

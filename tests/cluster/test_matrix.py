@@ -13,11 +13,12 @@ from sentinel.core.question import Question
 from sentinel.core.resources import RESOURCES
 from sentinel.core.rules import Grant as Listed
 from tests.cluster.ground import Ground
-from tests.cluster.matrix import disturbances, grants
+from tests.cluster.matrix import disturbances, grants, tower
 from tests.cluster.matrix.disturbances import DISTURBANCES, Disturbance
 from tests.cluster.matrix.grants import GRANTS, Grant
 from tests.cluster.matrix.stage import Stage
 from tests.cluster.matrix.tally import TALLY
+from tests.cluster.matrix.tower import UNWITNESSED, Tower, Unwitnessed
 
 FULL = os.environ.get("MATRIX") == "full"
 
@@ -66,6 +67,23 @@ async def test_what_only_breaks_is_neither_a_breach_nor_a_proof(stage: Stage, ro
     TALLY.disturbances += 1
     try:
         await stage.suffer(row)
+    except BaseException:
+        TALLY.false += 1
+        raise
+
+
+@pytest.fixture(scope="module")
+def witnessed(ground: Ground) -> Iterator[Tower]:
+    ground.install()
+    with Tower(ground) as built:
+        yield built
+
+
+@pytest.mark.parametrize("row", UNWITNESSED if FULL else tower.sample(), ids=lambda row: row.name)
+def test_without_relay_witness_or_watch_a_hole_is_found_and_nothing_else(witnessed: Tower, row: Unwitnessed) -> None:
+    TALLY.disturbances += 1
+    try:
+        witnessed.suffer(row)
     except BaseException:
         TALLY.false += 1
         raise

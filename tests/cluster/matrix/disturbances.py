@@ -28,7 +28,7 @@ from tests.support.eventually import eventually
 from tests.support.proxy import Answer, Fault, Forward, Request
 
 SEED = 4
-SAMPLE = 10
+SAMPLE = 8
 TOLD = 5.0
 """Seconds until a change of ours is obeyed by the API server: less than one is usual."""
 
