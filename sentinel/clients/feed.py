@@ -82,9 +82,10 @@ class Line:
 class Feed:
     """Lists and watches one path with one account's token, which is read anew for each."""
 
-    def __init__(self, path: str, endpoint: Callable[[], Endpoint], source: Source) -> None:
-        """Nothing is opened yet. `path` has no query."""
+    def __init__(self, path: str, endpoint: Callable[[], Endpoint], source: Source, labels: str = "") -> None:
+        """Nothing is opened yet. `path` has no query; `labels`: a label selector, empty for everything."""
         self._path = path
+        self._selected = {"labelSelector": labels} if labels else {}
         self._endpoint = endpoint
         self._source = source
 
@@ -94,7 +95,7 @@ class Feed:
         async with self._session() as (session, url):
             version, more, limit = "", "", PAGE
             while True:
-                query = {"limit": str(limit)} | ({"continue": more} if more else {})
+                query = {"limit": str(limit)} | self._selected | ({"continue": more} if more else {})
                 body = await _page(session, f"{url}?{urlencode(query)}", limit)
                 if body is None:
                     limit = max(1, limit // _SHRINK)
@@ -117,7 +118,7 @@ class Feed:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(lasts),
-        }
+        } | self._selected
         async with self._session() as (session, url):
             with _translated(Restart.EOF):
                 response = await asyncio.wait_for(

@@ -64,6 +64,7 @@ class Kind(Generic[T]):
     name: str  # a closed label: `rolebindings`
     path: str
     parse: Callable[[Mapping[str, Any]], T]
+    labels: str = ""  # only those: a label selector as in a URL's query
 
 
 class Event(StrEnum):
@@ -133,7 +134,7 @@ class Watch(Generic[T]):
     ) -> None:
         """Both callbacks are called in the loop and must not block."""
         self._kind = kind
-        self._feed = Feed(kind.path, endpoint, source)
+        self._feed = Feed(kind.path, endpoint, source, kind.labels)
         self._on_change, self._on_state = on_change, on_state
         self._clock, self._rng, self._pace = clock, rng, pace or Pace()
         self._held: dict[Key, _Held[T]] = {}

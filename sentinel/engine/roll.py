@@ -80,8 +80,8 @@ class Roll:
     begin: int
     count_refused: Callable[[str], None]
     count_arrival: Callable[[str, str], None]
-    api_servers: frozenset[Address] = frozenset()
-    lighthouse: Beacon | None = None
+    api_servers: frozenset[Address] = field(default=frozenset(), init=False)
+    lighthouse: Beacon | None = field(default=None, init=False)
     refused: tuple[Refused, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +151,18 @@ class Roll:
             self._services.pop(namespace, None)
             if service is not None:
                 self._services[namespace] = service
+            self._dirty.set()
+
+    def take_lighthouse(self, lighthouse: Beacon | None) -> None:
+        """The witness's own beacon, which answers everybody."""
+        if lighthouse != self.lighthouse:
+            self.lighthouse = lighthouse
+            self._dirty.set()
+
+    def take_api_servers(self, addresses: frozenset[Address]) -> None:
+        """Where the API servers are, which is nobody's beacon."""
+        if addresses != self.api_servers:
+            self.api_servers = addresses
             self._dirty.set()
 
     def take_sight(self, namespace: str, *, seen: bool) -> None:

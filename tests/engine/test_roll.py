@@ -196,10 +196,10 @@ class TestTheRoster:
         assert (await stand.told("u-a")).refused == ()
 
     async def test_the_lighthouse_is_told_to_everybody(self, stand):
-        stand.roll.lighthouse = Beacon("sentinel-system", "", "u-0", PORT)
-        stand.roll.take_pod(pod("u-b", ready=False))
+        lighthouse = Beacon("sentinel-system", "witness", "u-0", PORT)
+        stand.roll.take_lighthouse(lighthouse)
 
-        assert (await stand.told("u-a")).lighthouse == stand.roll.lighthouse
+        assert (await stand.told("u-a")).lighthouse == (await stand.told("u-b")).lighthouse == lighthouse
 
     async def test_a_pod_that_is_no_member_is_told_nothing(self, stand):
         assert await stand.roll.told("team-a", "u-b", 0, 0) is None
