@@ -24,9 +24,11 @@ from sentinel.clients.kube import Connection
 from sentinel.clients.watch import Change, Event, Health, Kind, Pace, Watch
 from sentinel.core import pod as reading
 from sentinel.core.address import Address
-from sentinel.core.pod import Pod
+from sentinel.core.pod import Pod, Service
 from sentinel.engine.roll import Roll
 from sentinel.errors import ClientError, OwnFault
+from sentinel.lighthouse import SERVICE as LIGHTHOUSE
+from sentinel.lighthouse import Lighthouse
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from sentinel.watching import OwnToken
 
@@ -48,6 +50,7 @@ class Muster:
     clock: Clock
     metrics: WitnessMetrics
     timeout: float
+    lighthouse: Lighthouse
     pace: Pace | None = None
     every: float = EVERY_SECONDS
     _healths: dict[str, Health] = field(default_factory=dict, init=False)
@@ -83,23 +86,28 @@ class Muster:
             bearer = held.text if held is not None else ""
             async with Connection(endpoint.url, endpoint.trust(), self.timeout, self.clock) as connection:
                 self.roll.take_api_servers(await self._api_servers(connection, bearer, endpoint.url))
+                await self._look_at_ourselves(connection, bearer)
                 for namespace in self.roll.homes:
-                    await self._look_at(connection, bearer, namespace)
+                    self.roll.take_service(namespace, await self._service(connection, bearer, namespace, SERVICE))
         except ClientError as error:
             self._tell("", str(error))
         else:
             self._tell("", "")
 
-    async def _look_at(self, connection: Connection, bearer: str, namespace: str) -> None:
-        """Raises ClientError but for what is wrong with this namespace alone."""
+    async def _look_at_ourselves(self, connection: Connection, bearer: str) -> None:
+        found = await self._service(connection, bearer, self.lighthouse.home, LIGHTHOUSE)
+        addresses = found.addresses if found is not None and found.is_ours else ()
+        self.roll.take_lighthouse(self.lighthouse.beacon(addresses, self.roll.api_servers))
+
+    async def _service(self, connection: Connection, bearer: str, namespace: str, name: str) -> Service | None:
+        """None where there is none, or where it cannot be read: what is wrong with one is its own affair."""
         try:
-            found = await services.service(connection, bearer, namespace, SERVICE)
+            found = await services.service(connection, bearer, namespace, name)
         except OwnFault as error:
-            found = None
             self._tell(namespace, str(error))
-        else:
-            self._tell(namespace, "")
-        self.roll.take_service(namespace, found)
+            return None
+        self._tell(namespace, "")
+        return found
 
     async def _api_servers(self, connection: Connection, bearer: str, url: str) -> frozenset[Address]:
         known = await services.resolved(url)

@@ -7,9 +7,11 @@ from sentinel.clients.relay import RelayClient
 from sentinel.core.claim import Claim, Expected
 from sentinel.core.question import CLUSTER
 from sentinel.engine.hints import Hints
+from sentinel.engine.roll import Roll
 from sentinel.settings import Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.web.relay import Door, Relay, Reviewer
+from sentinel.web.rollcall import RollCall
 
 
 def client_of(settings: Settings) -> RelayClient:
@@ -27,6 +29,18 @@ def doors_of(settings: Settings) -> dict[str, Door]:
     }
 
 
+def homes_of(settings: Settings) -> dict[str, str]:
+    """The namespace in which each tenant's sentinel lives -> the tenant."""
+    return {tenant.namespaces[0]: tenant.name for tenant in settings.tenants}
+
+
+def ids_of(settings: Settings) -> dict[str, str]:
+    """What others know each tenant by, where that is not its name; empty: by nothing."""
+    if settings.disclosure == "names":
+        return {}
+    return {tenant.name: tenant.id or "" for tenant in settings.tenants}
+
+
 def relay_of(
     settings: Settings,
     reviewer: Reviewer,
@@ -37,8 +51,12 @@ def relay_of(
     count: Callable[[str], None],
     count_alerts: Callable[[str, str, int], None],
     count_hint: Callable[[str], None],
+    roll: Roll | None = None,
 ) -> Relay:
-    """The relay of these settings, which are a witness's. The callbacks: see `Relay`."""
+    """The relay of these settings, which are a witness's. The callbacks: see `Relay`.
+
+    `roll`: where the network is proven too.
+    """
     assert settings.relay is not None, "the settings of a witness"
     return Relay(
         doors_of(settings),
@@ -51,6 +69,7 @@ def relay_of(
         count=count,
         count_alerts=count_alerts,
         count_hint=count_hint,
+        rollcall=None if roll is None else RollCall(roll, clock),
     )
 
 

@@ -17,11 +17,12 @@ import structlog
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import Token
-from sentinel.clients.watch import Change, Event, Health, Kind, Pace, Watch
-from sentinel.core import rbac_object
+from sentinel.clients.watch import Change, Event, Health, Key, Kind, Pace, Watch
+from sentinel.core import pod, rbac_object
 from sentinel.core.affected import Affected, People, Person, affected
 from sentinel.core.evidence import GROUP
 from sentinel.core.page import rfc3339
+from sentinel.core.pod import Policy
 from sentinel.core.question import Question
 from sentinel.core.rbac import ANONYMOUS as NOBODY
 from sentinel.core.rbac import Binding, Rbac, Role, who_of_account, who_of_group
@@ -69,8 +70,7 @@ _KINDS: dict[str, Kind[Any]] = {
     "NetworkPolicy": Kind(
         "networkpolicies",
         "/apis/networking.k8s.io/v1/networkpolicies",
-        # Nothing is asked over the network yet; that one changed is counted.
-        lambda item: str(item["metadata"]["resourceVersion"]),
+        pod.policy,
     ),
 }
 KINDS = tuple(kind.name for kind in _KINDS.values())
@@ -91,7 +91,10 @@ class OwnToken:
 
 @dataclass
 class Watching:
-    """All watches. `news` is told whom a change concerns; `home` is where the decoys are."""
+    """All watches. `news` is told whom a change concerns; `home` is where the decoys are.
+
+    `policies` is told the NetworkPolicies of the chart's own whenever they change.
+    """
 
     endpoint: Callable[[], Endpoint]
     clock: Clock
@@ -100,7 +103,9 @@ class Watching:
     home: str
     news: Callable[[Collection[Affected]], None]
     pace: Pace | None = None
+    policies: Callable[[Collection[Policy]], None] = lambda _: None
     rbac: Rbac = field(default_factory=Rbac)
+    _ours: dict[Key, Policy] = field(default_factory=dict)
     _waiting: set[str] = field(default_factory=lambda: set(_OF_RBAC))
     _down: set[str] = field(default_factory=lambda: set(KINDS))
 
@@ -144,6 +149,8 @@ class Watching:
             self.metrics.count_change(change.kind, missed=change.missed)
         if kind in _OF_RBAC:
             self.rbac = self._with(kind, change)
+        if kind == "NetworkPolicy":
+            self._take_policy(change)
         if kind in self._waiting and change.event is Event.SYNCED:
             self._waiting.discard(kind)
             return
@@ -152,6 +159,15 @@ class Watching:
             return
         created = [change.value] if kind == "Namespace" and change.event is Event.ADDED and change.value else []
         self._tell(affected(before, self.rbac, self.people, created))
+
+    def _take_policy(self, change: Change[Policy]) -> None:
+        if change.event is Event.SYNCED:
+            self._ours = {key: found for key, found in change.everything.items() if found.ours}
+        elif change.value is not None and change.value.ours:
+            self._ours[change.key] = change.value
+        else:
+            self._ours.pop(change.key, None)
+        self.policies(self._ours.values())
 
     def _with(self, kind: str, change: Change[Any]) -> Rbac:
         if change.event is Event.SYNCED:

@@ -5,6 +5,8 @@
     tenants         Book <-> RoundRunner      one of each per tenant: its accounts, its questions
       |               ^
     hints <-- news -- watch of RBAC objects
+      |
+    roll <-- muster of beacons, where the network is proven too; the lighthouse answers them all
 
 Nothing in it lasts but what is believed, and that is asked anew: it needs no database.
 """
@@ -21,6 +23,7 @@ import structlog
 from sentinel.census import Census
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
+from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import noted_by
 from sentinel.clients.token_review import TokenReviews
 from sentinel.core import page
@@ -29,15 +32,19 @@ from sentinel.core.claim import Claim
 from sentinel.core.page import Page
 from sentinel.core.plan import Plan
 from sentinel.core.rbac import who_of_account
+from sentinel.core.roster import Roster
 from sentinel.engine import scheduler, tasks
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
 from sentinel.engine.desk import Desk
 from sentinel.engine.hints import Hints
+from sentinel.engine.roll import Roll
 from sentinel.kinds import Probe, Sink
+from sentinel.lighthouse import Lighthouse
+from sentinel.muster import Muster
 from sentinel.paging import FLUSH_SECONDS, pager_to, sender_of
 from sentinel.probes.group_review import GroupReview
-from sentinel.relaying import relay_of
+from sentinel.relaying import homes_of, ids_of, relay_of
 from sentinel.reload import Configured
 from sentinel.settings import Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
@@ -78,6 +85,8 @@ class Witness:
         self.histories: dict[str, History] = {}
         self.subjects: dict[str, Subject] = {}
         self._books: dict[str, Book] = {}
+        self.roll: Roll | None = None
+        self.lighthouse: Lighthouse | None = None
 
     async def run(self) -> None:
         """Until stopped."""
@@ -98,6 +107,7 @@ class Witness:
                 stack.enter_context(noted_by(ledger.note))
             alertmanagers = await stack.enter_async_context(Alertmanagers())
             pagers = self._build(settings, alertmanagers, journal, stack)
+            muster = await self._muster(settings, stack)
             self.watching = self._watching(settings)
             served = web.serve(
                 settings.web,
@@ -111,6 +121,11 @@ class Witness:
             start = await stack.enter_async_context(tasks.running())
             for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
+            if muster is not None:
+                start("roll", partial(muster.roll.keep, self._called))
+                start("muster", muster.keep)
+                for pods in muster.watches():
+                    start("watch of pods", pods.run)
             for name, subject in self.subjects.items():
                 start(f"tokens of {name}", subject.world.keep)
                 start(f"census of {name}", self._census(subject).run)
@@ -193,7 +208,51 @@ class Witness:
     def _watching(self, settings: Settings) -> Watching:
         world = next(iter(self.subjects.values())).world
         people, home = people_of(settings), settings.isolation.release
-        return Watching(world.endpoint, self.clock, self.metrics, people, home, self._hear)
+        watching = Watching(world.endpoint, self.clock, self.metrics, people, home, self._hear)
+        if self.roll is not None:
+            watching.policies = self.roll.take_policies
+        return watching
+
+    async def _muster(self, settings: Settings, stack: AsyncExitStack) -> Muster | None:
+        """What the roll is called with, and our own beacon listening; None where the network is not proven."""
+        if not settings.network.enabled:
+            self.roll = None
+            return None
+        endpoint = next(iter(self.subjects.values())).world.endpoint
+        port, homes = settings.network.beacon.port, homes_of(settings)
+        self.lighthouse = self.lighthouse or self._lighthouse(settings, endpoint())
+        self.roll = self.roll or self._roll()
+        self.roll.expect(homes, port, ids_of(settings))
+        self.metrics.expect_beacons(homes.values())
+        await stack.enter_async_context(self.lighthouse.own.serve(port))
+        timeout = settings.isolation.timeout.total_seconds()
+        return Muster(self.roll, endpoint, self.clock, self.metrics, timeout, self.lighthouse)
+
+    def _lighthouse(self, settings: Settings, endpoint: Endpoint) -> Lighthouse:
+        held = endpoint.own.read()
+        uid = held.claims.pod if held is not None and held.claims is not None else ""
+        home, port = settings.isolation.release, settings.network.beacon.port
+        # Outside of a pod nobody looks for us by it.
+        return Lighthouse(home, uid or ACCOUNT, port, self.environ, self.metrics.registry, self.clock)
+
+    def _roll(self) -> Roll:
+        assert self.lighthouse is not None, "made before"
+        return Roll(
+            {},
+            self.lighthouse.port,
+            {},
+            self.clock,
+            int(self.clock.wall()),
+            self.lighthouse.own.signer.public.hex()[:16],
+            lambda why: self.metrics.roster_refused.labels(why).inc(),
+            lambda tenant, result: self.metrics.arrivals.labels(tenant, result).inc(),
+        )
+
+    def _called(self, roster: Roster) -> None:
+        """The roll is another one: our own beacon goes by it, too."""
+        assert self.roll is not None and self.lighthouse is not None, "kept while there is one"  # noqa: PT018
+        self.metrics.show_beacons(self.roll.counts())
+        self.lighthouse.own.directory.take(roster)
 
     async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
         where = settings.relay
@@ -212,6 +271,7 @@ class Witness:
             count=lambda result: self.metrics.relay_requests.labels(result).inc(),
             count_alerts=lambda name, result, number: self.metrics.relay_alerts.labels(name, result).inc(number),
             count_hint=lambda name: self.metrics.hints.labels(name).inc(),
+            roll=self.roll,
         )
         await stack.enter_async_context(relay.serve(where.listen, Certificate(where.cert, where.key)))
 

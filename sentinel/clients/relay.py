@@ -133,7 +133,7 @@ class RelayClient:
         return found
 
     async def arrivals(self, challenges: Sequence[bytes]) -> bool:
-        """Report the challenges that reached this pod's beacon since the last report, as they came; 64 at most.
+        """Report the challenges that reached this pod's beacon since the last report, as they came; 500 at most.
 
         One report after the other, also when there are none: the next one when this one has returned.
         False when the witness does not know our key (it was restarted): register again. Raises as `post`;

@@ -62,7 +62,8 @@ class Roster:
 
     `heard`: uid of a beacon -> how many reports of arrivals it has handed in so far. Two more than when a
     question was over mean that whatever had arrived by then is in `arrivals`: reports are sent one after
-    the other. `refused`: addresses that no roster may hold, each with why.
+    the other. `refused`: addresses that no roster may hold, each with why. `life`: of the witness whose
+    counts these are; another one's begin anew.
     """
 
     number: int = 0
@@ -71,6 +72,13 @@ class Roster:
     heard: Mapping[str, int] = field(default_factory=dict)
     arrivals: tuple[Arrival, ...] = ()
     refused: tuple[str, ...] = ()
+    life: str = ""
+
+    def has_heard(self, uid: str, since: "Roster", reports: int = 2) -> bool:
+        """Whether this beacon has reported so many times since then, to the same witness."""
+        before, now = since.heard.get(uid), self.heard.get(uid)
+        same = self.life == since.life
+        return same and before is not None and now is not None and now >= before + reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,12 @@ def drawn_up(known: Known) -> tuple[tuple[Beacon, ...], tuple[Refused, ...]]:
 
 
 def shown_to(viewer: Beacon, roster: Roster, ids: Mapping[str, str]) -> Roster:
-    """What the sentinel in this pod is told. `ids`: what others know a tenant by, where that is not its name."""
-    chosen = [beacon for tenant in _by_tenant(roster.beacons) for beacon in _some(tenant, viewer)]
+    """What the sentinel in this pod is told.
+
+    `ids`: what others know a tenant by, where that is not its name; an empty one: by nothing.
+    """
+    told = (one for one in roster.beacons if one.tenant == viewer.tenant or ids.get(one.tenant, one.tenant))
+    chosen = [beacon for tenant in _by_tenant(told) for beacon in _some(tenant, viewer)]
     beacons = tuple(_hidden(beacon, ids) if beacon.tenant != viewer.tenant else beacon for beacon in chosen)
     heard = {beacon.uid: roster.heard[beacon.uid] for beacon in beacons if beacon.uid in roster.heard}
     targets = {beacon.target: ids.get(beacon.tenant, beacon.target) for beacon in roster.beacons}

@@ -1,6 +1,6 @@
 """The roster as the witness hands it out: JSON, bounded both ways.
 
-    Roster --written--> {"number", "beacons", "lighthouse", "heard", "arrivals", "refused"} --parse--> Roster
+    Roster --written--> {"number", "life", "beacons", "lighthouse", "heard", "arrivals", "refused"} --parse--> Roster
 
 Where nothing changed since the number that was asked about, `beacons`, `lighthouse` and `refused` are left
 out, and the reader keeps those it knows: what changes each second (who has reported, what has arrived)
@@ -21,8 +21,8 @@ MOST_BEACONS = 20_000
 """In one roster; a thousand tenants of twenty pods."""
 MOST_ARRIVALS = 10_000
 """In one answer."""
-MOST_CHALLENGES = 64
-"""In one report: of those that say the same (who asks, and by which way) one is enough."""
+MOST_CHALLENGES = 500
+"""In one report: 150 KB in base64."""
 KEY_BYTES = 32
 """Of an Ed25519 public key."""
 _MOST_TEXT = 253
@@ -42,12 +42,12 @@ def written(roster: Roster, *, after: int = -1) -> dict[str, Any]:
         {"target": one.target, "uid": one.uid, "nonce": one.nonce.hex(), "protocol": one.protocol}
         for one in roster.arrivals
     ]
-    found: dict[str, Any] = {"number": roster.number, "heard": dict(roster.heard), "arrivals": arrivals}
+    always = {"number": roster.number, "life": roster.life, "heard": dict(roster.heard), "arrivals": arrivals}
     if roster.number == after:
-        return found
+        return always
     lighthouse = None if roster.lighthouse is None else _beacon_written(roster.lighthouse)
     beacons = [_beacon_written(beacon) for beacon in roster.beacons]
-    return found | {"beacons": beacons, "lighthouse": lighthouse, "refused": [*roster.refused]}
+    return always | {"beacons": beacons, "lighthouse": lighthouse, "refused": [*roster.refused]}
 
 
 def parse(body: bytes, known: Roster) -> Roster | None:
@@ -87,17 +87,17 @@ def _beacon_written(beacon: Beacon) -> dict[str, Any]:
 
 
 def _roster(found: Mapping[str, Any], known: Roster) -> Roster:
-    number = _number(found["number"])
+    number, life = _number(found["number"]), _text(found["life"])
     heard = {_text(uid): _number(count) for uid, count in _at_most(found["heard"].items(), MOST_BEACONS)}
     arrivals = tuple(_arrival(one) for one in _at_most(found["arrivals"], MOST_ARRIVALS))
     if "beacons" not in found:
-        if number != known.number:
+        if (number, life) != (known.number, known.life):
             raise _NoRosterError("it leaves out what we do not know")
-        return Roster(number, known.beacons, known.lighthouse, heard, arrivals, known.refused)
+        return Roster(number, known.beacons, known.lighthouse, heard, arrivals, known.refused, life)
     beacons = tuple(_beacon(one) for one in _at_most(found["beacons"], MOST_BEACONS))
     lighthouse = None if found["lighthouse"] is None else _beacon(found["lighthouse"])
     refused = tuple(_text(why, 1000) for why in _at_most(found["refused"], _MOST_REFUSED))
-    return Roster(number, beacons, lighthouse, heard, arrivals, refused)
+    return Roster(number, beacons, lighthouse, heard, arrivals, refused, life)
 
 
 def _beacon(found: Mapping[str, Any]) -> Beacon:

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from sentinel.clients.clock import Clock
 from sentinel.core import challenge, roster
-from sentinel.core.address import Address
+from sentinel.core.address import Address, Refusal
 from sentinel.core.challenge import Challenge
 from sentinel.core.pod import Pod, Policy, Service
 from sentinel.core.roster import Arrival, Beacon, Known, Refused, Registered, Roster
@@ -70,7 +70,8 @@ class Roll:
     """`homes`: namespace -> whose it is. `ids`: what others know a tenant by, where that is not its name.
 
     `count_refused` (reason) is told once of each address that is refused and each key, `count_arrival`
-    (tenant of the beacon, `Delivered`) of each challenge. `begin`: above all numbers of our earlier lives.
+    (tenant of the beacon, `Delivered`) of each challenge. `begin`: above all numbers of our earlier lives;
+    `life` tells ours from another's.
     """
 
     homes: Mapping[str, str]
@@ -78,6 +79,7 @@ class Roll:
     ids: Mapping[str, str]
     clock: Clock
     begin: int
+    life: str
     count_refused: Callable[[str], None]
     count_arrival: Callable[[str, str], None]
     api_servers: frozenset[Address] = field(default=frozenset(), init=False)
@@ -90,7 +92,7 @@ class Roll:
         self._services: dict[str, Service] = {}
         self._policies: tuple[Policy, ...] = ()
         self._blind = frozenset(self.homes)
-        self._roster = Roster(self.begin)
+        self._roster = Roster(self.begin, life=self.life)
         self._dirty = asyncio.Event()
         self._rung = asyncio.Event()
 
@@ -110,12 +112,22 @@ class Roll:
             found[beacon.tenant, "ready"] += beacon.ready and bool(beacon.key)
         return {(name, state): found[name, state] for name in self.homes.values() for state in STATES}
 
-    async def keep(self, show: Callable[[Mapping[tuple[str, str], int]], None]) -> None:
-        """For ever: draw up what changed, wake whoever waits for it, and `show` the counts."""
+    async def keep(self, show: Callable[[Roster], None]) -> None:
+        """For ever: draw up what changed, wake whoever waits for it, and `show` it."""
         while True:
-            show(self.counts())
+            show(self.roster)
             await self._dirty.wait()
             await asyncio.sleep(SETTLE_SECONDS)
+
+    def expect(self, homes: Mapping[str, str], port: int, ids: Mapping[str, str]) -> None:
+        """Other settings: what is known of a tenant that stays is kept, and seen again before it is believed."""
+        for uid in [uid for uid, one in self._members.items() if homes.get(one.pod.namespace) != one.tenant]:
+            self._forget(uid)
+        self.homes, self.port, self.ids = homes, port, ids
+        self._roster = replace(self._roster, number=self._roster.number + 1)
+        self._blind = frozenset(homes)
+        self._services = {name: service for name, service in self._services.items() if name in homes}
+        self._dirty.set()
 
     def take_pods(self, namespace: str, pods: Iterable[Pod]) -> None:
         """All pods of this namespace, as a list has them."""
@@ -137,7 +149,7 @@ class Roll:
         elif self._number_of(tenant) < MOST_MEMBERS:
             self._members[pod.uid] = _Member(pod, tenant)
         else:
-            self.count_refused("pod_full")
+            self.count_refused(POD_FULL)
             return
         self._dirty.set()
 
@@ -190,14 +202,17 @@ class Roll:
             self.count_refused(f"key_{result}")
         return result
 
-    def report(self, tenant: str, uid: str, raws: Sequence[bytes]) -> bool:
-        """Challenges that have reached this pod; False when its key is not known: then nothing counts."""
+    def report(self, tenant: str, uid: str, raws: Sequence[bytes], *, more: bool = False) -> bool:
+        """Challenges that have reached this pod; False when its key is not known: then nothing counts.
+
+        `more`: the report goes on. It counts when it has ended.
+        """
         member = self._member(tenant, uid)
         if member is None or member.registered is None:
             return False
         for raw in raws:
             self.count_arrival(tenant, self._deliver(member, raw))
-        member.heard += 1
+        member.heard += not more
         return True
 
     async def told(self, tenant: str, uid: str, after: int, seconds: float) -> Roster | None:
@@ -309,7 +324,7 @@ class Roll:
         changed = (beacons, self.lighthouse, refused) != (self._roster.beacons, self._roster.lighthouse, self.refused)
         self.refused = refused
         if changed:
-            self._roster = Roster(self._roster.number + 1, beacons, self.lighthouse)
+            self._roster = Roster(self._roster.number + 1, beacons, self.lighthouse, life=self.life)
             self._wake()
 
     def _wake(self) -> None:
@@ -319,3 +334,10 @@ class Roll:
 
 
 STATES = ("known", "registered", "ready")
+POD_FULL = "pod_full"
+REFUSALS = (
+    *(why.value for why in Refusal),
+    *(f"key_{result.value}" for result in Registration if result is not Registration.TAKEN),
+    POD_FULL,
+)
+"""Everything that `count_refused` is told: labels."""

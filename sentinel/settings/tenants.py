@@ -54,6 +54,10 @@ class Tenant(Section):
     """For the witness: its groups of people, whose rights are reviewed. Empty, since nobody but the
     identity provider knows them."""
 
+    id: Name | None = None
+    """For the witness: what the other tenants know it by under `disclosure: opaque`. `None`: by nothing, and
+    so its beacons are on nobody else's roster."""
+
     config_hash: Annotated[int | None, BeforeValidator(lambda value: None if value is None else _checksum(value))] = (
         None
     )

@@ -6,7 +6,7 @@ a time while a breach stands, 0 while every question of it is proven shut twice.
 taken away, so that an old 0 never closes what was opened since.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.platform_collector import PlatformCollector
@@ -21,6 +21,7 @@ from sentinel.core.question import CLUSTER
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason
+from sentinel.engine.roll import REFUSALS, Delivered
 
 ABSENT_ROUNDS = 2.5
 """Rounds, as configured, for which a 0 that was taken away stays away: two scrapes see that it was."""
@@ -90,6 +91,19 @@ class WitnessMetrics:
         for known in (self.watch_up, self.watch_events, self.watch_missed):
             known.labels(kind)
 
+    def expect_beacons(self, subjects: Iterable[str]) -> None:
+        """Where the network is proven: create its children, at 0."""
+        for why in REFUSALS:
+            self.roster_refused.labels(why)
+        for subject in subjects:
+            for result in Delivered:
+                self.arrivals.labels(subject, result.value)
+
+    def show_beacons(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """How many beacons each tenant has, by state."""
+        for (subject, state), number in counts.items():
+            self.beacons.labels(subject, state).set(number)
+
     def count_push(self, result: str) -> None:
         """One push to one Alertmanager."""
         self.pushes.labels(result).inc()
@@ -133,6 +147,13 @@ class WitnessMetrics:
         self.watch_missed = self._counter("watch_missed", "Changes found by a list that no watch had told.", "kind")
         self.relay_requests = self._counter("relay_requests", "Requests at the relay.", "result")
         self.relay_alerts = self._counter("relay_alerts", "Alerts handed in.", _SUBJECT, "result")
+        self.beacons = self._gauge("witness_beacons", "Beacons of a tenant.", _SUBJECT, "state")
+        self.roster_refused = self._counter(
+            "witness_roster_refused", "Addresses, keys and pods that are on no roster.", "reason"
+        )
+        self.arrivals = self._counter(
+            "witness_arrivals", "Challenges that a tenant's beacons say have reached them.", _SUBJECT, "result"
+        )
         self.hints = self._counter("hints", "Times that a tenant was told to look now.", _SUBJECT)
         self.glances = self._counter("witness_glances", "Rounds out of turn.", _SUBJECT)
 
@@ -149,7 +170,7 @@ class WitnessMetrics:
         )
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
         beliefs = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive, self.period)
-        self._by_subject = (*beliefs, self.claims, self.config_match, self.unwatched)
+        self._by_subject = (*beliefs, self.claims, self.config_match, self.unwatched, self.beacons)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sentinel_{name}", text, labels, registry=self.registry)

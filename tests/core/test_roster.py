@@ -198,6 +198,10 @@ class TestWhatASentinelIsTold:
         assert found.arrivals == (dataclasses.replace(ARRIVAL, target="t-2"),)
         assert "team-b" not in repr(found)
 
+    def test_a_tenant_that_others_know_by_nothing_is_on_nobodys_roster_but_its_own(self):
+        assert told(A, (A, B), {"team-b": ""}).beacons == (A,)
+        assert told(B, (A, B), {"team-b": ""}).beacons == (A, B)
+
     def test_of_many_beacons_of_a_tenant_it_is_told_a_few_those_on_its_own_node_first(self):
         nodes = [dataclasses.replace(B, uid=f"u-{n}", node=f"n{n}") for n in range(100)]
         found = [one.uid for one in told(A, (A, *nodes)).beacons if one.tenant == "team-b"]
@@ -222,3 +226,18 @@ class TestWhatASentinelIsTold:
         made_up = [dataclasses.replace(B, uid=f"x-{n}", key=b"", node="n1") for n in range(100)]
 
         assert B in told(A, (*made_up, B)).beacons
+
+
+class TestWhatABeaconHasReported:
+    def test_two_reports_since_then_are_two_more_in_the_count_of_the_same_witness(self):
+        before = Roster(heard={"u-b": 4}, life="w")
+
+        assert Roster(heard={"u-b": 6}, life="w").has_heard("u-b", before)
+        assert not Roster(heard={"u-b": 5}, life="w").has_heard("u-b", before)
+
+    def test_another_witness_counts_anew_and_so_says_nothing_about_then(self):
+        assert not Roster(heard={"u-b": 9}, life="v").has_heard("u-b", Roster(heard={"u-b": 4}, life="w"))
+
+    def test_of_a_beacon_that_was_or_is_not_counted_nothing_is_known(self):
+        assert not Roster(heard={"u-b": 9}).has_heard("u-b", Roster())
+        assert not Roster().has_heard("u-b", Roster(heard={"u-b": 4}))

@@ -41,6 +41,7 @@ rosters = st.builds(
     heard=st.dictionaries(names, st.integers(0, 2**40), max_size=4),
     arrivals=st.lists(arrivals, max_size=4).map(tuple),
     refused=st.lists(names, max_size=3).map(tuple),
+    life=names,
 )
 ONE = Roster(
     7,
@@ -70,12 +71,13 @@ def test_what_is_read_is_what_was_written(roster):
 def test_where_the_number_is_the_same_only_reports_and_arrivals_are_sent(roster, later):
     later = replace(roster, heard=later.heard, arrivals=later.arrivals)
 
-    assert set(roster_json.written(later, after=roster.number)) == {"number", "heard", "arrivals"}
+    assert set(roster_json.written(later, after=roster.number)) == {"number", "life", "heard", "arrivals"}
     assert roster_json.parse(body(later, after=roster.number), roster) == later
 
 
 def test_a_roster_that_leaves_out_what_we_do_not_know_is_none():
     assert roster_json.parse(body(ONE, after=7), replace(ONE, number=6)) is None
+    assert roster_json.parse(body(ONE, after=7), replace(ONE, life="another")) is None
 
 
 @given(st.binary(max_size=200) | ANYTHING.map(lambda found: json.dumps(found).encode()))

@@ -53,6 +53,7 @@ class Stand:
             {},
             self.clock,
             100,
+            "life",
             lambda why: self.refused.update([str(why)]),
             lambda tenant, result: self.arrived.update([(tenant, str(result))]),
         )
@@ -222,6 +223,29 @@ class TestTheRoster:
         }  # fmt: skip
 
 
+class TestOtherSettings:
+    async def test_what_is_known_of_a_tenant_that_stays_is_kept_but_nobody_is_ready_before_it_is_seen_again(
+        self, stand
+    ):
+        stand.report("u-b")
+        stand.roll.expect({"home-a": "team-a", "home-b": "team-b"}, PORT, {"team-a": "t-1"})
+
+        assert {one.uid for one in stand.roll.roster.beacons} == {"u-a", "u-b"}
+        assert not stand.beacon("u-b").ready
+        assert (await stand.told("u-b")).heard["u-b"] == 1
+        assert "team-a" not in repr((await stand.told("u-b")).beacons)
+
+        stand.roll.take_sight("home-b", seen=True)
+        assert stand.beacon("u-b").ready
+
+    def test_a_namespace_that_goes_to_another_tenant_takes_nothing_with_it(self, stand):
+        stand.roll.expect({"home-b": "team-z"}, PORT, {})
+        assert stand.roll.roster.beacons == ()
+
+        stand.roll.take_pod(pod("u-b"))
+        assert [(one.tenant, one.key) for one in stand.roll.roster.beacons] == [("team-z", b"")]
+
+
 @pytest.mark.looptime
 class TestWaiting:
     async def test_whoever_waits_is_told_as_soon_as_something_changes(self, stand):
@@ -237,7 +261,8 @@ class TestWaiting:
 
         assert found.number == number + 1
         assert asyncio.get_running_loop().time() - began == pytest.approx(5, abs=0.5)
-        assert [counts["team-b", "ready"] for counts in shown[-2:]] == [1, 0]
+        assert shown[-1] == stand.roll.roster
+        assert shown[-2].number == number
 
     async def test_where_nothing_changes_it_is_told_the_same_in_time(self, stand):
         number = stand.roll.roster.number
