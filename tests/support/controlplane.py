@@ -115,9 +115,13 @@ class ControlPlane:
         *,
         audiences: Sequence[str] | None = None,
         seconds: int = 3600,
+        pod: dict[str, Any] | None = None,
     ) -> str:
-        """A token as a kubelet gets it, through TokenRequest (600 s at least)."""
+        """A token as a kubelet gets it, through TokenRequest (600 s at least); with `pod`, bound to it."""
         spec: dict[str, Any] = {"expirationSeconds": seconds, "audiences": list(audiences or [])}
+        if pod is not None:
+            meta = pod["metadata"]
+            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         return str(self.admin.must("POST", path, body)["status"]["token"])
