@@ -21,7 +21,7 @@ from sentinel.core.record import GateRow, Record, Round, Series, forgotten, seri
 from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
 from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict
 from sentinel.engine.book import FORGET_SECONDS
-from sentinel.kinds import Sink
+from sentinel.kinds import Kind, Sink
 
 TIER = "network"
 """The tier of `sentinel_period_seconds`."""
@@ -74,31 +74,37 @@ class Crossings:
         self.plan(source, (), 0.0, now)
         del self._plans[source]
 
-    def opened(self) -> list[Asked]:
-        """What stands open."""
-        return [asked for asked, seen in self.standings.items() if seen.breach is not None]
+    def opened(self, kind: type[Kind]) -> list[Kind]:
+        """What stands open of this kind of question."""
+        return [asked for asked, seen in self.standings.items() if seen.breach is not None and isinstance(asked, kind)]
 
     def take(
-        self, asked: Asked, seen: Observation, bracket: Bracket, round_: int, *, silence_counts: bool = True
+        self,
+        asked: Asked,
+        seen: Observation,
+        bracket: Bracket,
+        round_: int | None = None,
+        *,
+        silence_counts: bool = True,
+        allowed: str = "",
     ) -> Record:
-        """Judge what came back to one question in a round of its source.
+        """Judge what came back to one question.
 
-        `silence_counts`: a packet that got lost is a denial here, if every gate is green.
+        `round_`: of its source, None where each question is asked once in a round. `silence_counts`: what
+        got lost is a denial here, if every gate is green. `allowed`: the exception that wants us let in.
         """
-        return self.take_worst(asked, [(seen, bracket)], round_, silence_counts=silence_counts)
+        found = _judge((seen, bracket), silence_counts=silence_counts, allowed=allowed)
+        return self._believe(asked, seen, found, round_)
 
-    def take_worst(self, asked: Asked, tries: Sequence[Try], round_: int, *, silence_counts: bool = True) -> Record:
+    def take_worst(self, asked: Asked, tries: Sequence[Try], round_: int) -> Record:
         """The same of several sockets, one at least: one that got through is a breach, one blind one spoils proof."""
-        judged = [
-            (verdict.judge(seen.answer, Expect.DENIED, gates, silence_counts=silence_counts, mark=seen.mark), seen)
-            for seen, gates in tries
-        ]
+        judged = [(_judge(each, silence_counts=True), each[0]) for each in tries]
         found, seen = max(judged, key=_gravity)
         return self._believe(asked, seen, found, round_)
 
-    def unasked(self, asked: Asked, reason: Reason, now: float, round_: int, detail: str = "") -> Record:
+    def unasked(self, asked: Asked, reason: Reason, now: float, round_: int, detail: str) -> Record:
         """Note that a question was due and could not be asked."""
-        seen = Observation(Answer.UNASKED, now, detail=detail or reason.value)
+        seen = Observation(Answer.UNASKED, now, detail=detail)
         return self._believe(asked, seen, Verdict(State.INCONCLUSIVE, reason), round_, asked_for_real=False)
 
     def see(self, gate: NetGate, light: Light, now: float, target: str = "") -> None:
@@ -146,9 +152,10 @@ class Crossings:
         return oldest
 
     def _believe(
-        self, asked: Asked, seen: Observation, found: Verdict, round_: int, *, asked_for_real: bool = True
+        self, asked: Asked, seen: Observation, found: Verdict, round_: int | None, *, asked_for_real: bool = True
     ) -> Record:
-        after, change = standing.advance(self.standings.get(asked, _NEW), found, seen, round_)
+        before = self.standings.get(asked, _NEW)
+        after, change = standing.advance(before, found, seen, before.round + 1 if round_ is None else round_)
         self.standings[asked] = after
         self._forgotten.discard(series_of(asked))
         record = Record(asked, seen, found, after, change, asked=asked_for_real, user=self.user)
@@ -217,6 +224,13 @@ class Crossings:
             if seen.breach is not None:
                 self._forgotten.add(series_of(asked))
                 self._tell(forgotten(asked, seen, now))
+
+
+def _judge(one: Try, *, silence_counts: bool, allowed: str = "") -> Verdict:
+    seen, gates = one
+    return verdict.judge(
+        seen.answer, Expect.DENIED, gates, silence_counts=silence_counts, mark=seen.mark, allowed=allowed
+    )
 
 
 def _gravity(judged: tuple[Verdict, Observation]) -> tuple[int, bool]:

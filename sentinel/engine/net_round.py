@@ -128,7 +128,7 @@ class NetRound:
         asked = net_plan.questions(self.terms, roster, own, known)
         targets = {crossing.target for crossing in asked}
         # What stands open is asked as long as anybody is to ask about that target at all.
-        opened = (one for one in self.book.opened() if isinstance(one, Crossing) and one.path is not Path.KEPT)
+        opened = (one for one in self.book.opened(Crossing) if one.path is not Path.KEPT)
         asked = [*dict.fromkeys([*asked, *(crossing for crossing in opened if crossing.target in targets)])]
         self.book.plan(TIER, asked, self.period, self.clock.wall())
         self.book.not_applicable = net_plan.not_applicable(roster, own)

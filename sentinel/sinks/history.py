@@ -287,6 +287,7 @@ def _round_row(report: Round) -> dict[str, Any]:
     return {
         "number": report.number,
         "ended": report.ended,
+        "oldest_end": report.ended if report.oldest_end is None else report.oldest_end,
         "took": report.took,
         "questions": report.questions,
         "periods": {str(tier): period for tier, period in report.periods.items()},
@@ -295,6 +296,12 @@ def _round_row(report: Round) -> dict[str, Any]:
         "review_only": sorted(report.review_only),
         "incomplete": sorted(report.incomplete),
         "wrong_identity": sorted(report.wrong_identity),
+        "unattributed": [
+            {"check": check, "target": target, "since": since}
+            for (check, target), since in sorted(report.unattributed.items())
+            if since
+        ],
+        "not_applicable": {target: list(ways) for target, ways in report.not_applicable.items()},
     }
 
 

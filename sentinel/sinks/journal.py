@@ -241,11 +241,21 @@ def round_row(report: Round) -> dict[str, Any]:
         "coverage": round(report.coverage, 4),
         "oldest_proof": {target: rfc3339(at) for target, at in report.oldest_proof.items()},
         "breaches": open_,
+        **_unattributed(report),
         "inconclusive": {
             target: sorted(reason.value for reason in reasons) for target, reasons in report.inconclusive.items()
         },
         "gates_down": sorted({row.gate.value for row in report.gates if not row.light.up}),
     }
+
+
+def _unattributed(report: Round) -> dict[str, Any]:
+    rows = [
+        {"check": check, "target": target, "since": rfc3339(since)}
+        for (check, target), since in sorted(report.unattributed.items())
+        if since
+    ]
+    return {"unattributed": rows} if rows else {}
 
 
 def _breach_row(breach: Breach) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from multidict import MultiDict
 from prometheus_client import CollectorRegistry, generate_latest
 
 from sentinel.clients.clock import Clock
-from sentinel.core.resources import CHECKS
+from sentinel.core import crossing, resources
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
@@ -37,6 +37,7 @@ MOST_RECORDS = 1000
 SWITCH_SECONDS = 0.0005
 """While the thread works, the loop gets the interpreter back after this; by default after 5 ms."""
 
+_CHECKS = (*resources.CHECKS, *crossing.CHECKS)
 _LOOPBACK = re.compile(r"(?i)(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _TARGET = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -245,8 +246,8 @@ def wanted(query: Mapping[str, str]) -> tuple[str, str, int]:
     if len(query) != len(set(query)):
         raise _wrong("each of check, target and limit can be given once")
     check, target, limit = (query.get(name, "") for name in ("check", "target", "limit"))
-    if check and check not in CHECKS:
-        raise _wrong(f"check: {check!r:.80} is no check, expected one of {', '.join(CHECKS)}")
+    if check and check not in _CHECKS:
+        raise _wrong(f"check: {check!r:.80} is no check, expected one of {', '.join(_CHECKS)}")
     if target and not _TARGET.fullmatch(target):
         raise _wrong(f"target: {target!r:.80} is no namespace, expected its name, or * for cluster scope")
     return check, target, _limit(limit)

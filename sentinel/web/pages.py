@@ -7,13 +7,12 @@ the policy names the one style sheet by its hash.
 import base64
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sentinel import __version__
 from sentinel.core.asked import is_network
-from sentinel.core.gates import Gate
 from sentinel.core.question import CLUSTER
 from sentinel.core.verdict import Reason
 from sentinel.sinks.history import Snapshot
@@ -107,7 +106,7 @@ def _sight(view: View) -> Headline:
     report = view.status["round"]
     if report is None:
         return Headline("calm", "Starting", "No round has ended yet. Nothing is known.")
-    age = view.now - report["ended"]
+    age = view.now - report["oldest_end"]
     if age > STALLED_PERIODS * report["periods"].get("1", 0.0) + _GRACE_SECONDS:
         return Headline("warn", "Stalled", f"No round has ended for {span(age)}. Below is what was believed then.")
     if not view.status["ready"]:
@@ -157,9 +156,18 @@ def _figures(view: View) -> Html:
         rows.append(("Installed types", _covered(installed)))
     if report is not None:
         periods = report["periods"]
-        each = " · ".join(span(periods[tier]) for tier in sorted(periods))
+        each = " · ".join(span(periods[tier]) for tier in sorted(periods) if tier.isdigit())
         rows.append(("Asked every", each))
+        if "network" in periods:
+            rows.append(("Network asked every", span(periods["network"])))
+        if report["not_applicable"]:
+            rows.append(("Not there to be asked", _not_there(report["not_applicable"])))
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in rows], cls="figures")
+
+
+def _not_there(found: Mapping[str, Sequence[str]]) -> str:
+    """Ways that one of the two sides does not have."""
+    return _listed([f"{target}: {', '.join(ways)}" for target, ways in sorted(found.items())])
 
 
 def _covered(installed: Row) -> str:
@@ -349,7 +357,7 @@ def _gates(view: View) -> Html:
     for (gate, _), rows in groups.items():
         if all(row["up"] for row in rows):
             green[gate] += rows
-    lines = red + [_green_gate(green[gate], view.now) for gate in Gate if gate in green]
+    lines = red + [_green_gate(green[gate], view.now) for gate in GATES if gate in green]
     intro = tag("p", "A denial counts only while these are green, before and after it.", cls="faint")
     heads = _heads("Gate", "Identity", "State", "Since", "What it shows")
     return _section("Gates", intro, _table(heads, lines, "gates"))
@@ -400,7 +408,10 @@ def _red_gate(rows: list[Row], now: float) -> Html:
 def _green_gate(rows: list[Row], now: float) -> Html:
     """One gate that is green for these identities, at all their targets."""
     since = max(row["since"] for row in rows)
-    return _gate(rows, "green", "ok", when(since, now), GATES[Gate(rows[0]["gate"])])
+    return _gate(rows, "green", "ok", when(since, now), _SHOWS[rows[0]["gate"]])
+
+
+_SHOWS = {gate.value: words for gate, words in GATES.items()}
 
 
 def _gate(rows: list[Row], state: str, mood: str, since: Html, shows: str) -> Html:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sentinel.core.gates import Gate
+from sentinel.core.net_gates import NetGate
 from sentinel.core.verdict import Reason
 from sentinel.web.html import Html, tag
 
@@ -47,7 +48,7 @@ REASONS = {
     Reason.FAILED: "not served for too long",
 }
 
-GATES = {
+GATES: dict[Gate | NetGate, str] = {
     Gate.TOKEN: "our token is fresh and ours",
     Gate.WHOAMI: "the API server names us",
     Gate.READY: "the API server is ready, on this very connection",
@@ -56,6 +57,13 @@ GATES = {
     Gate.DECOY: "an open decoy is seen as open, a closed one as closed",
     Gate.DOOR: "every target is there, and lets us through its door",
     Gate.TRIPWIRE: "the review of our rules covers every target",
+    NetGate.ROSTER: "the witness says which beacons there are, and knows ours",
+    NetGate.BEACON: "our own beacon answers us, on every way that is asked",
+    NetGate.LIGHTHOUSE: "the witness's lighthouse, which all may reach, answers us",
+    NetGate.LIVE: "every beacon is ready by the kubelet's word, the same pod before and after",
+    NetGate.NEUTRAL: "no network policy of ours selects either end",
+    NetGate.PROXIED: "an address of nobody is not connected",
+    NetGate.ARRIVALS: "every beacon has reported what arrived",
 }
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))

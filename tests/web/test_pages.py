@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.gates import Gate, Light
+from sentinel.core.net_gates import NetGate
 from sentinel.core.plan import Scope, make
 from sentinel.core.question import Question, in_namespace
 from sentinel.core.record import GateRow, Record, Round
@@ -427,4 +428,4 @@ def test_a_moment_of_another_day_has_its_date():
 
 def test_every_reason_and_every_gate_has_its_words():
     assert set(words.REASONS) == set(Reason)
-    assert set(words.GATES) == set(Gate)
+    assert set(words.GATES) == {*Gate, *NetGate}
