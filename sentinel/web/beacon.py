@@ -43,6 +43,7 @@ DATAGRAMS = 4000.0
 _BACKLOG = 512
 _AT_ONCE = 8  # before the loop goes on with something else
 _MOST_WAITING = 2 * carried.MOST_REQUEST  # bytes that came before those in front of them had their turn
+_KERNEL_BYTES = 16 * 1024
 _PAUSE_SECONDS = 0.02
 _NO_FILES_SECONDS = 0.25
 _SWEEP_SECONDS = 0.5
@@ -343,6 +344,9 @@ def _socket(host: str, port: int, kind: int) -> socket.socket:
     try:
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Each connection inherits them: what nobody reads, or we have not read yet, is the kernel's memory.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BYTES)
         elif family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
