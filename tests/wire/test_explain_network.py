@@ -154,6 +154,15 @@ def test_what_gets_through_a_policy_that_should_block_it_is_called_not_enforced(
     assert case["not_enforced"] == ["team-b/deny"]
 
 
+def test_a_policy_that_another_family_gets_past_is_not_called_unenforced(place: Place, tmp_path: Path) -> None:
+    by_rule = breach(annotations={"description": f"{USER} gets in."})
+    with place.hole(policy("only-v6", ingress=[{"from": [{"ipBlock": {"cidr": "::/0"}}]}])):
+        said = about(place, tmp_path, by_rule)
+
+    assert said.code == 1 and len(said.commands) == 1
+    assert "NOT ENFORCED" not in said.out
+
+
 def test_what_is_missing_is_not_called_unenforced(place: Place, tmp_path: Path) -> None:
     said = about(place, tmp_path, breach())
 
@@ -260,7 +269,7 @@ def test_who_may_not_read_policies_is_told_so_and_nothing_is_called_missing(plac
 
     assert said.code == 3
     assert "not read: get team-b: you may not (403)" in said.out
-    assert "no policy selects" not in said.out
+    assert "no policy selects" not in said.out and "no pods" not in said.out
 
 
 def test_reading_rights_for_policies_and_pods_are_enough(place: Place, tmp_path: Path) -> None:
