@@ -1,6 +1,7 @@
 """The rules and the route as the chart renders them: `RULES` for five tenants, once per test run."""
 
 import functools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,9 @@ TENANTS = [
 TARGETS = ["team-a", "team-b", "team-b-jobs", "team-c", "team-d", "team-e", "kube-system", "sentinel-system", "*"]
 VALUES = {"cluster": "tests", "image": {"repository": "registry.example.com/tenant-sentinel"}, "tenants": TENANTS}
 ALONE = {"witness": {"enabled": False}}
+NETWORK = {
+    "config": {"network": {"enabled": True, "cloud": "aws", "node": {"enabled": True}, "dns": {"enabled": True}}}
+}
 
 
 def targets_of(tenant: str) -> list[str]:
@@ -30,16 +34,21 @@ def targets_of(tenant: str) -> list[str]:
 
 def rendered(**more: Any) -> dict[str, str]:
     """The rule files by name, `breach.rules.yaml` and so on, and `route.yaml`; without the witness unless said."""
-    objects = chart.render(VALUES | ALONE | {"monitor": {"enabled": False}} | more)
+    return dict(_rendered(json.dumps(VALUES | ALONE | {"monitor": {"enabled": False}} | more, sort_keys=True)))
+
+
+@functools.cache
+def _rendered(values: str) -> dict[str, str]:
+    objects = chart.render(json.loads(values))
     files = chart.one(objects, "ConfigMap", "sentinel-rules")["data"]
     route = chart.one(objects, "ConfigMap", "sentinel-route")["data"]
     return {**files, **route}
 
 
 @functools.cache
-def shipped(tenants: int = 5, *, witness: bool = False) -> dict[str, str]:
+def shipped(tenants: int = 5, *, witness: bool = False, network: bool = False) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
-    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness})
+    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, **(NETWORK if network else {}))
 
 
 def rule_files(files: dict[str, str]) -> dict[str, str]:

@@ -15,8 +15,8 @@ from tests.alerts import rules
 from tests.deploy.chart import ROOT
 
 RUNBOOKS = ROOT / "alerts" / "runbooks"
-SHIPPED = (rules.shipped(), rules.shipped(witness=True))
-ALONE, ALERTS = map(rules.alerts, SHIPPED)
+SHIPPED = (rules.shipped(), rules.shipped(witness=True), rules.shipped(witness=True, network=True))
+ALONE, WITNESSED, ALERTS = map(rules.alerts, SHIPPED)
 ALWAYS = {
     "SentinelIsolationBreach": "critical",
     "SentinelWrongIdentity": "critical",
@@ -44,13 +44,20 @@ OF_THE_WITNESS = {
     "SentinelAccountsUnwatched": "warning",
     "SentinelRelayRefusing": "warning",
 }
-EXPECTED = ALWAYS | OF_THE_WITNESS
+OF_THE_NETWORK = {
+    "SentinelUnattributed": "warning",
+    "SentinelNetworkBlind": "critical",
+    "SentinelBeaconDown": "warning",
+}
+EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK
 PROMISE = 300
 """Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
 
 
 def test_these_alerts_are_shipped_with_these_severities() -> None:
     assert {name: rule["labels"]["severity"] for name, rule in ALERTS.items()} == EXPECTED
+    without = {name: rule["labels"]["severity"] for name, rule in WITNESSED.items()}
+    assert without == ALWAYS | OF_THE_WITNESS
     assert {name: rule["labels"]["severity"] for name, rule in ALONE.items()} == ALWAYS
 
 
@@ -86,6 +93,8 @@ def series_labels(name: str) -> list[str]:
         "SentinelReviewOnly": ["tenant", "target"],
         "SentinelLatentGrant": ["tenant", "target"],
         "SentinelApiUnreachable": [],
+        "SentinelUnattributed": ["tenant", "target", "check"],
+        "SentinelNetworkBlind": ["tenant", "target"],
         "SentinelWitnessDown": [],
         "SentinelWitnessBlind": ["tenant", "target"],
         "SentinelDisagreement": [*whole, "seen_by"],
@@ -147,10 +156,11 @@ def test_only_what_the_scrape_vouches_for_is_read_and_the_witness_s_words_from_t
             assert any(job in selector for job in jobs), f"{name} in {rule.get('alert') or rule.get('record')}"
 
 
-@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness"])
+@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness", "network"])
 def test_every_recorded_series_is_recorded_before_it_is_read(files: dict[str, str]) -> None:
-    # Only a cluster with exceptions has these.
+    # Only a cluster with exceptions has these; without the network what stood of it ends after a while.
     seen: set[str] = {"sentinel:expected_exception", "sentinel:expected_exception:until_timestamp"}
+    seen |= {"sentinel:expected_network"}
     # What pages already is meant to be the last evaluation's.
     seen |= {"sentinel:blind_paged:proof_timestamp", "sentinel:witness_blind_paged:proof_timestamp"}
     for name in rules.order(files):
@@ -171,6 +181,7 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
     tool: str, scale: float, tenants: int, witness: bool, tmp_path: Path
 ) -> None:
     chosen = {"timeScale": scale, "tenants": rules.TENANTS[:tenants], "witness": {"enabled": witness}}
+    chosen |= rules.NETWORK if witness else {}
     files = rules.rule_files(rules.rendered(**chosen))
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -188,7 +199,8 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
 
 
 def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None:
-    slow, fast = rules.shipped(witness=True), rules.rendered(timeScale=0.1, witness={"enabled": True})
+    slow = rules.shipped(witness=True, network=True)
+    fast = rules.rendered(timeScale=0.1, witness={"enabled": True}, **rules.NETWORK)
 
     for before, after in zip(rules.every_rule(slow), rules.every_rule(fast), strict=True):
         for key in ("for", "keep_firing_for"):

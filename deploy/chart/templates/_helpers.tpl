@@ -146,3 +146,16 @@ else the result is in whole seconds or, where it is a fraction, in ms: Prometheu
 {{- define "sentinel.configHash" -}}
 {{- include "sentinel.once" (list .root "sentinel.yaml" .tenant) | adler32sum -}}
 {{- end }}
+
+{{/* The classes of questions to the network that are asked: a JSON list, empty where it is off. Takes $. */}}
+{{- define "sentinel.networkChecks" -}}
+{{- $asked := default (dict) (default (dict) .Values.config).network -}}
+{{- $found := list -}}
+{{- if or (dig "enabled" false (default (dict) .Values.network)) (default false $asked.enabled) -}}
+{{- $found = list "net/tcp" "net/udp" "net/http" -}}
+{{- if dig "node" "enabled" false $asked }}{{ $found = append $found "net/node" }}{{ end -}}
+{{- if $asked.cloud }}{{ $found = append $found "net/cloud" }}{{ end -}}
+{{- if dig "dns" "enabled" false $asked }}{{ $found = append $found "net/dns" }}{{ end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end }}
