@@ -121,10 +121,9 @@ class Feed:
         } | self._selected
         async with self._session() as (session, url):
             with _translated(Restart.EOF):
-                response = await asyncio.wait_for(
-                    session.get(URL(f"{url}?{urlencode(query)}", encoded=True), allow_redirects=False),
-                    silence,
-                )
+                # Not wait_for: until Python 3.12 it loses a cancellation that comes with the answer.
+                async with asyncio.timeout(silence):
+                    response = await session.get(URL(f"{url}?{urlencode(query)}", encoded=True), allow_redirects=False)
             try:
                 _refuse(response, Restart.ERROR)
                 yield Stream(response, silence)

@@ -240,6 +240,21 @@ class TestAnHonestServer:
         assert share < 0.4
         assert ear.health.missed == 0
 
+    async def test_it_ends_when_it_is_told_to_at_whatever_moment_it_is(self, space, held):
+        rng, clock = random.Random(5), Clock()
+        endpoint = Endpoint(space.url, held, ca_file=space.ca_file)
+
+        async def ended(after):
+            watch = Watch(kind(), lambda: endpoint, held, lambda _: None, clock=clock, rng=rng, pace=BRISK)
+            task = asyncio.create_task(watch.run())
+            await asyncio.sleep(after)
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=SOON)
+            return bool(done)
+
+        for _ in range(25):
+            assert all(await asyncio.gather(*(ended(rng.uniform(0, 0.12)) for _ in range(8))))
+
     async def test_the_list_never_asks_for_more_than_a_page_at_once(self, space, admin, front, held):
         async with watching(space, front.url, held) as ear:
             await ear.up()
