@@ -143,6 +143,26 @@ class Dial(Protocol):
         ...
 
 
+class Lines(Protocol):
+    """Connections that are kept from one round to another, one at most for each address and port."""
+
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Where one is held."""
+        ...
+
+    def keep_only(self, places: Collection[tuple[str, int]]) -> None:
+        """Close those to everywhere else."""
+        ...
+
+    async def open(self, attempts: Sequence[Attempt], seconds: float) -> list[Landing]:
+        """Connect and ask; who answers is held from now on."""
+        ...
+
+    async def ask(self, attempts: Sequence[Attempt], seconds: float) -> list[Landing]:
+        """Ask over what is held."""
+        ...
+
+
 class Directory(Protocol):
     """Who says which beacons there are."""
 

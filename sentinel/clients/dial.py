@@ -45,6 +45,8 @@ _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 Whole = Callable[[Attempt, bytes], bool]
 """Whether nothing more is worth waiting for, given what came so far."""
+Landed = Callable[[int, Landing], None]
+"""Told of each socket, by its place in the batch, as soon as it has ended; in the thread of the batch."""
 
 
 def is_whole(attempt: Attempt, got: bytes) -> bool:
@@ -61,6 +63,7 @@ def dial(
     whole: Whole = is_whole,
     stop: threading.Event | None = None,
     clock: Clock | None = None,
+    landed: Landed | None = None,
 ) -> list[Landing]:
     """How each attempt ended, in the order given. It blocks.
 
@@ -68,7 +71,7 @@ def dial(
     `rate` new ones per second. Once `stop` is set, what has not ended ends as ECANCELED. What is no
     address of IP ends as EINVAL: names are never looked up here.
     """
-    return Batch(attempts, timeout, cap=cap, rate=rate, whole=whole, stop=stop, clock=clock).run()
+    return Batch(attempts, timeout, cap=cap, rate=rate, whole=whole, stop=stop, clock=clock, landed=landed).run()
 
 
 @dataclass(slots=True)
@@ -101,8 +104,10 @@ class Batch:
         whole: Whole = is_whole,
         stop: threading.Event | None = None,
         clock: Clock | None = None,
+        landed: Landed | None = None,
     ) -> None:
         """As `dial`."""
+        self._tell = landed
         self._attempts, self._timeout, self._whole = attempts, timeout, whole
         self._cap, self._pause = max(1, cap), 1.0 / rate
         self._stop, self._clock = stop or threading.Event(), clock or Clock()
@@ -273,6 +278,8 @@ class Batch:
         self._landed[flight.index] = landing
         del self._flights[flight.sock.fileno()]
         self.close(flight, landing)
+        if self._tell is not None:
+            self._tell(flight.index, landing)
 
     def _land_all(self, error: str) -> None:
         now = self._clock.monotonic()

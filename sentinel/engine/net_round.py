@@ -10,12 +10,12 @@ target needs no control and waits for none.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
 from sentinel.core import net_gates, net_plan, net_reply
-from sentinel.core.answer import Mark
+from sentinel.core.answer import Mark, Observation
 from sentinel.core.crossing import Crossing, Family, Path, Protocol
 from sentinel.core.gates import UNSEEN, Light
 from sentinel.core.landing import Landing
@@ -25,6 +25,7 @@ from sentinel.core.roster import Beacon, Roster
 from sentinel.core.verdict import GREEN, Reason
 from sentinel.engine import voice
 from sentinel.engine.crossings import TIER, Crossings, Try
+from sentinel.engine.net_kept import Outliving
 from sentinel.engine.voice import Said, Voice
 from sentinel.errors import ClientError
 from sentinel.kinds import Dial, Directory
@@ -54,7 +55,7 @@ class _Course:
     start: float  # monotonic
     said: list[Said] = field(default_factory=list)
     ended: dict[int, Landing] = field(default_factory=dict)
-    served: set[Crossing] = field(default_factory=set)
+    served: dict[Crossing, Said] = field(default_factory=dict)
 
     @property
     def ways(self) -> list[Way]:
@@ -73,6 +74,7 @@ class NetRound:
     voice: Voice
     clock: Clock
     news: Callable[[Roster], None] = lambda _: None
+    kept: Outliving | None = None
     number: int = 0
     roster: Roster | None = field(default=None, init=False)
     trouble: str = field(default="", init=False)
@@ -152,7 +154,9 @@ class NetRound:
             await self._ask(course)
             over = await self.fetch()
             last: Ways = {}
-            heard, _ = await asyncio.gather(self._hear(course, over), self._controls(course, last))
+            heard, _, old = await asyncio.gather(
+                self._hear(course, over), self._controls(course, last), self._outlived(course)
+            )
             await opening
         finally:
             opening.cancel()
@@ -161,6 +165,13 @@ class NetRound:
         after = Side(self._roster_after(over, heard), last | nobody[1], self._pods_after(course, over, heard))
         self._judge(course, before, after)
         self._show(course, before, after)
+        if self.kept is not None:
+            new = {one: self.book.standings[one].verdict for one in course.asked}
+            self.kept.judge(old, new, self.number, self.period)
+            await self.kept.hold(course.served.values(), course.own)
+
+    async def _outlived(self, course: _Course) -> Mapping[Crossing, Observation]:
+        return await self.kept.ask(course.roster, course.own) if self.kept is not None else {}
 
     async def _prepare(self, course: _Course) -> None:
         """Say something on every socket that there will be."""
@@ -193,7 +204,7 @@ class NetRound:
             return
         self._sent.pop(said.nonce, None)
         if found.target == crossing.target and crossing not in course.served:
-            course.served.add(crossing)
+            course.served[crossing] = said
             seen = voice.observe(said, landing, found, self.terms.timeout, live=True)
             self.book.take(crossing, seen, GREEN, self.number)
 

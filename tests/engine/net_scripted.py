@@ -6,7 +6,7 @@ NetRound --dial--> policy: what becomes of a packet from us to this pod, on this
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -22,6 +22,7 @@ from sentinel.core.net_plan import BLACKHOLES, Terms
 from sentinel.core.record import Record, Round
 from sentinel.core.roster import Arrival, Beacon, Roster
 from sentinel.engine.crossings import Crossings
+from sentinel.engine.net_kept import Outliving
 from sentinel.engine.net_round import NetRound
 from sentinel.engine.voice import Voice
 from sentinel.errors import ClientError, Unreachable
@@ -257,3 +258,38 @@ def crossing(
 def on_virtual_time(work: Coroutine[Any, Any, Any]) -> Any:
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         return runner.run(work)
+
+
+class OldLines:
+    """Kept connections of this network: `fate` is what becomes of packets on those that were open before."""
+
+    def __init__(self, net: Net) -> None:
+        self.net, self.held, self.fate = net, set[tuple[str, int]](), Fate.SERVED
+
+    def places(self) -> frozenset[tuple[str, int]]:
+        return frozenset(self.held)
+
+    def keep_only(self, places: Collection[tuple[str, int]]) -> None:
+        self.held &= set(places)
+
+    async def open(self, attempts: Sequence[Attempt], seconds: float) -> list[Landing]:
+        landings = await self.net.dial(attempts, seconds, lambda _, __: None)
+        self.held |= {(a.address, a.port) for a, landing in zip(attempts, landings, strict=True) if landing.reply}
+        return landings
+
+    async def ask(self, attempts: Sequence[Attempt], seconds: float) -> list[Landing]:
+        assert {(a.address, a.port) for a in attempts} <= self.held, "asked where nothing is held"
+        policy, default = self.net.policy, self.net.default
+        self.net.policy, self.net.default = None, self.fate
+        landings = await self.net.dial(attempts, seconds, lambda _, __: None)
+        self.net.policy, self.net.default = policy, default
+        if self.fate is not Fate.SERVED:
+            self.held.clear()
+        return landings
+
+
+def keeping(net: Net) -> OldLines:
+    """Give this network's rounds kept connections."""
+    lines = OldLines(net)
+    net.round.kept = Outliving(lines, net.book, net.round.voice, net.clock, net.terms.timeout)
+    return lines
