@@ -101,12 +101,13 @@ class OwnBeacon:
     def __post_init__(self) -> None:
         """Nobody can reach it yet."""
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
+        self.arrived = self._waiting.append
         respondent = Respondent(
             self.tenant,
             self.uid,
             self.signer,
             self.directory.find,
-            arrived=self._waiting.append,
+            arrived=self.arrived,
             answered=self.metrics.answered,
             refused=self.metrics.refused,
         )
@@ -125,16 +126,15 @@ class OwnBeacon:
         pause = _Pause("reports")
         while True:
             try:
-                if self.registered:
-                    await self._report(way)
-                else:
+                if not self.registered:
                     await way.register(self.signer.public, port)
                     self.registered = True
+                await self._report(way)
             except ClientError as error:
                 await pause.after(error)
                 continue
             pause.over()
-            await asyncio.sleep(REPORT_SECONDS if self.registered else 0)
+            await asyncio.sleep(REPORT_SECONDS)
 
     async def _report(self, way: Way) -> None:
         """What fails is told again with the next one: the witness knows each challenge once."""
