@@ -106,9 +106,14 @@ class Probe(Protocol):
 class Lookout(Protocol[Kind]):
     """A way to ask something that needs no beacon of the target's. It neither counts, logs, retries nor judges.
 
-    `silence_counts`: whether no reply is a denial there, when the controls are green. `allowed`: the
-    key of the configuration by which being let in is no breach, empty when it is one.
+    `check`: the class of promise. `silence_counts`: whether no reply is a denial there, when the controls
+    are green. `allowed`: the key of the configuration by which being let in is no breach, empty when it is one.
     """
+
+    @property
+    def check(self) -> str:
+        """See above."""
+        ...
 
     @property
     def silence_counts(self) -> bool:

@@ -224,14 +224,16 @@ def _breach_text(tenant: str, case: Case) -> str:
 def _crossing_text(tenant: str, case: Case) -> str:
     """The same of packets: who gets through to whom, how, and what shows it."""
     check, _, target = case.series
-    opening = f"Packets of tenant {tenant} reach namespace {target} (check {check}), since {rfc3339(case.since)}."
+    does = _AROUND.get(check, f"Packets of tenant {{}} reach namespace {target}").format(tenant)
+    opening = f"{does} (check {check}), since {rfc3339(case.since)}."
     found = sorted(case.breaches.items(), key=lambda known: known[1].since)
     shown = "; ".join(clean(asked.text, 120) for asked, _ in found[:QUESTIONS_SHOWN])
     more = len(found) - QUESTIONS_SHOWN
     told = [opening]
     if found:
         _, first = found[0]
-        told += [f"Open: {shown}{f'; and {more} more' if more > 0 else ''}.", _window(first), crossed(first)]
+        told += [f"Open: {shown}{f'; and {more} more' if more > 0 else ''}.", _window(first)]
+        told.append(_replied(first) if check in _AROUND else crossed(first))
         told += [f"Why: {clean(breach.cause, 300)}." for _, breach in found if breach.cause][:1]
     return " ".join((*told, _NETWORK_CLOSING)) + _command(case)
 
@@ -244,6 +246,17 @@ def crossed(breach: Breach) -> str:
     return f"Evidence: {number}{where} {how}."
 
 
+def _replied(breach: Breach) -> str:
+    code = f", with HTTP status {breach.code}" if breach.code is not None else ""
+    return f"Evidence: it was answered{code}; what it said was not read."
+
+
+_AROUND = {
+    "net/node": "Tenant {} may list the pods of a node at its kubelet, without any token",
+    "net/cloud": "Tenant {} reaches the cloud's metadata service, where the node's own credentials are",
+    "net/dns": "Tenant {} finds names of other tenants in DNS, which are declared private",
+}
+"""What is around every pod, in the place of a beacon that would sign for what it received."""
 _CROSSED = {
     Reason.UNATTRIBUTED: "was connected, by somebody who did not prove who it is",
     Reason.ARRIVED: "arrived, by that beacon's own report; only the answer was cut, so one direction is open",

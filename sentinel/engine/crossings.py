@@ -144,9 +144,14 @@ class Crossings:
         return report
 
     def oldest_proofs(self) -> dict[str, float]:
-        """Per target the oldest last proof; what was never proven counts from when we first knew of it."""
+        """Per target the oldest last proof of a crossing; what was never proven counts from when we first knew of it.
+
+        What surrounds the pods is nobody's namespace: that it cannot be proven shows in the coverage and
+        among the reasons, and makes no target look blind.
+        """
         oldest: dict[str, float] = {}
-        for asked in self.planned:
+        crossings = self._plans.get(TIER)
+        for asked in crossings.asked if crossings is not None else ():
             proof = self.standings.get(asked, _NEW).last_conclusive or self._known_since[asked]
             oldest[asked.target] = min(oldest.get(asked.target, proof), proof)
         return oldest

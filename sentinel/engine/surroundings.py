@@ -3,18 +3,27 @@
     controls | ask ask ask ... | controls again -> judge
                  \\_ served: published at once
 
-One lookout after the other, once a minute: nobody's policy for these changes by the second, and every
-address we knock at is one more line in somebody's log.
+One lookout after the other, once a minute: what is open there is open for longer than that, and every
+address we knock at is a line in somebody's log.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sentinel.clients.clock import Clock
+from sentinel.core import net_plan
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.asked import Asked
+from sentinel.core.crossing import Family, Path, Protocol
+from sentinel.core.net_gates import Way
+from sentinel.core.net_plan import Role
 from sentinel.core.verdict import GREEN, Bracket, Reason
+from sentinel.engine import voice
+from sentinel.engine.book import FORGET_SECONDS
+from sentinel.engine.crossings import Crossings
+from sentinel.engine.net_round import NetRound
 from sentinel.kinds import Lookout
 
 EVERY_SECONDS = 60.0
@@ -23,60 +32,91 @@ AT_ONCE = 8
 """Questions on their way at the same time."""
 
 
-class Believer(Protocol):
-    """Where what was seen is judged and believed."""
-
-    def take(self, asked: Any, seen: Observation, bracket: Bracket, *, silence_counts: bool, allowed: str) -> None:
-        """One answer, with the gates around its question."""
-        ...
-
-    def opened(self, asked: type[Any]) -> Collection[Any]:
-        """What stands open of this kind."""
-        ...
-
-
 @dataclass
 class Surroundings:
-    """Drives the lookouts. What it believes is in the book."""
+    """Drives the lookouts. What is believed is in the network's book."""
 
     lookouts: tuple[Lookout[Any], ...]
-    book: Believer
+    book: Crossings
     clock: Clock
+    every: float = EVERY_SECONDS
     number: int = field(default=0, init=False)
 
-    async def run(self, slot: int) -> None:
-        """The round of this slot."""
+    async def run(self, slot: int = 0) -> None:
+        """The round of a slot. What it finds is told at once; the network's own rounds sum it up.
+
+        They alone do: else these would hide that those stand still.
+        """
         del slot
         self.number += 1
         for lookout in self.lookouts:
             await self._look(lookout)
 
     async def _look(self, lookout: Lookout[Any]) -> None:
-        questions = lookout.questions()
+        questions = [*lookout.questions()]
+        questions += self._lingering(lookout.check, questions)
+        self.book.plan(lookout.check, questions, self.every, self.clock.wall())
         before = await lookout.controls(questions)
         turn = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            asked = {q: group.create_task(self._ask(lookout, q, turn)) for q in questions}
-        seen = {question: task.result() for question, task in asked.items()}
+            tasks = [group.create_task(self._ask(lookout, question, turn)) for question in questions]
         after = await lookout.controls(questions)
-        for question, found in seen.items():
-            if found.answer is not Answer.SERVED:
-                self._take(lookout, question, found, _bracket(question, found, before, after))
+        for question, task in zip(questions, tasks, strict=True):
+            seen = task.result()
+            if seen.answer is not Answer.SERVED:
+                self._take(lookout, question, seen, _bracket(question, seen, before, after))
 
-    async def _ask(self, lookout: Lookout[Any], question: Any, turn: asyncio.Semaphore) -> Observation:
+    def _lingering(self, check: str, planned: Iterable[Asked]) -> list[Asked]:
+        """What stood open until lately and nobody plans any more, such as a node whose last beacon moved away.
+
+        It is asked as long as it lets us in; when it is gone for good the book forgets it.
+        """
+        horizon, known = self.clock.wall() - FORGET_SECONDS, frozenset(planned)
+        found = []
+        for asked, seen in self.book.standings.items():
+            gone = asked.check == check and asked not in known
+            if gone and seen.breach is not None and seen.breach.last > horizon:
+                found.append(asked)
+        return found
+
+    async def _ask(self, lookout: Lookout[Any], question: Asked, turn: asyncio.Semaphore) -> Observation:
         async with turn:
             seen = await lookout.ask(question)
         if seen.answer is Answer.SERVED:
             self._take(lookout, question, seen, GREEN)
         return seen
 
-    def _take(self, lookout: Lookout[Any], question: Any, seen: Observation, bracket: Bracket) -> None:
-        self.book.take(question, seen, bracket, silence_counts=lookout.silence_counts, allowed=lookout.allowed)
+    def _take(self, lookout: Lookout[Any], question: Asked, seen: Observation, bracket: Bracket) -> None:
+        silent, allowed = lookout.silence_counts, lookout.allowed
+        self.book.take(question, seen, bracket, self.number, silence_counts=silent, allowed=allowed)
 
 
-def _bracket(question: Any, seen: Observation, before: Mapping[Any, Reason], after: Mapping[Any, Reason]) -> Bracket:
-    red = Bracket(before.get(question), after.get(question))
-    if red.red is None and seen.answer is Answer.UNASKED:
-        # Not `unasked`, which is about whole rounds at the API server.
+def _bracket(question: Asked, seen: Observation, before: Mapping[Any, Reason], after: Mapping[Any, Reason]) -> Bracket:
+    around = Bracket(before.get(question), after.get(question))
+    if around.red is None and seen.answer is Answer.UNASKED:
+        # Not `unasked`, by which it is known that nothing at all could be asked of the API server.
         return Bracket(Reason.WAY)
-    return red
+    return around
+
+
+@dataclass(frozen=True)
+class Egress:
+    """Whether what we send leaves us, by one family: the lighthouse, which everybody may reach, answers it."""
+
+    network: NetRound
+
+    async def __call__(self, family: Family) -> Reason | None:
+        """The reason why it may not; None when the lighthouse answered just now."""
+        roster, own = self.network.usable, self.network.own
+        if roster is None or own is None:
+            return Reason.ROSTER
+        controls = net_plan.controls(roster, own, [Way(Protocol.TCP, family, Path.POD)])
+        shots = [shot for shot in controls if shot.role is Role.LIGHTHOUSE]
+        said = self.network.voice.say(shots, own)
+        landings = await self.network.dial([one.attempt for one in said], self.network.terms.timeout, _ignore)
+        who = (voice.who(one, landing, roster) for one, landing in zip(said, landings, strict=True))
+        return None if any(found is not None and found == roster.lighthouse for found in who) else Reason.LIGHTHOUSE
+
+
+def _ignore(index: int, landing: object) -> None:
+    del index, landing

@@ -25,6 +25,7 @@ class CloudProbe:
     families: Callable[[], Collection[Family]]
     identity: str = "self"
     place: Callable[[Endpoint], tuple[str, int]] = lambda endpoint: (endpoint.address, metadata.PORT)
+    check: str = metadata.CHECK
     silence_counts: bool = True
     allowed: str = ""
 

@@ -31,6 +31,7 @@ class DnsProbe:
     control: str
     address: Callable[[], str] = str
     identity: str = "self"
+    check: str = enumeration.CHECK
     silence_counts: bool = False
     allowed: str = ""
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sentinel.clients.peek import Peek
-from sentinel.core import kubelet
+from sentinel.core import address, kubelet
 from sentinel.core.answer import Observation
 from sentinel.core.crossing import Family
 from sentinel.core.kubelet import PATH, NodeQuestion, Port
@@ -35,12 +35,13 @@ class NodeProbe:
     own_node: Callable[[], str] = str
     identity: str = "self"
     ports: Mapping[Port, int] | None = None
+    check: str = kubelet.CHECK
     silence_counts: bool = True
     allowed: str = ""
 
-    def questions(self) -> Collection[NodeQuestion]:
+    def questions(self) -> list[NodeQuestion]:
         """Two ports of each node."""
-        hosts = sorted({(beacon.node, beacon.host) for beacon in self.roster().beacons if beacon.host})
+        hosts = sorted({(beacon.node, beacon.host) for beacon in self.roster().beacons if _is_host(beacon.host)})
         own = self.own_node()
         hosts.sort(key=lambda host: (host[0] != own, spread(f"{self.tenant}/{host[0]}", 1.0)))
         return [NodeQuestion(self.identity, *host, port) for host in hosts[:MOST_NODES] for port in Port]
@@ -58,3 +59,8 @@ class NodeProbe:
         port = (self.ports or {}).get(question.port, int(question.port))
         tls = question.port is Port.SECURE
         return kubelet.observe(await self.peek.at(question.address, port, PATH, tls=tls), question.port)
+
+
+def _is_host(text: str) -> bool:
+    """Whether it can be a node's: neither our own loopback nor anything else that no roster may hold."""
+    return address.refusal(text) is None

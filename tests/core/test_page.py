@@ -6,6 +6,9 @@ import yaml
 
 from sentinel.core import evidence, page
 from sentinel.core.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.enumeration import Look, NameQuestion
+from sentinel.core.kubelet import NodeQuestion, Port
+from sentinel.core.metadata import CLOUDS, CloudQuestion
 from sentinel.core.page import MOST_TEXT, QUESTIONS_KEPT, Case, Party, Sender
 from sentinel.core.question import at_cluster_scope
 from sentinel.core.record import Series, series_of
@@ -308,6 +311,37 @@ def test_who_is_no_account_has_no_pod_to_try_it_from(user):
 
     assert "See for yourself" not in page.breach_page(SENDER, case).annotations["description"]
     assert CROSSING.reproduce(user) == "" and evidence.command(CROSSING, user) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "command"),
+    [
+        (
+            NodeQuestion("self", "node-7", "10.0.0.7", Port.SECURE),
+            "Tenant team-a may list the pods of a node at its kubelet, without any token (check net/node), since",
+            "curl -skI https://10.0.0.7:10250/pods",
+        ),
+        (
+            CloudQuestion("self", "aws", CLOUDS["aws"][0]),
+            "Tenant team-a reaches the cloud's metadata service, where the node's own credentials are (check net/cloud)",
+            "nc -vz -w 2 169.254.169.254 80",
+        ),
+        (
+            NameQuestion("self", Look.TRANSFER, "*", "cluster.local"),
+            "Tenant team-a finds names of other tenants in DNS, which are declared private (check net/dns), since",
+            "dig +short AXFR cluster.local",
+        ),
+    ],
+)
+def test_a_page_about_what_surrounds_every_pod_names_it_and_no_beacon(asked, words, command):
+    case = Case(series_of(asked), 100.0, USER, {asked: Breach(100.0, 100.0, 40.0, 200, "", Reason.SERVED)})
+
+    text = page.breach_page(SENDER, case).annotations["description"]
+
+    assert words in text and f"Open: {asked.text}." in text
+    assert "it was answered, with HTTP status 200" in text
+    assert "namespace" not in text and "signed" not in text
+    assert text.endswith(f"See for yourself: {command}")
 
 
 @pytest.mark.parametrize(

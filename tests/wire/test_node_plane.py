@@ -239,6 +239,13 @@ async def test_every_node_with_a_beacon_is_asked_at_both_ports_our_own_first():
     assert len(questions) == 6
 
 
+@pytest.mark.parametrize(
+    "host", ["", "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1", "node-7", "fd00:ec2::254"]
+)
+async def test_what_cannot_be_a_node_is_not_asked(host):
+    assert kubelets({}, Roster(beacons=(on("a", host), on("b", "10.0.0.2")))).questions()[0].address == "10.0.0.2"
+
+
 async def test_a_large_cluster_costs_no_more_than_a_medium_one_and_tenants_look_at_different_nodes():
     roster = Roster(
         beacons=tuple(on(f"node-{number}", f"10.0.{number // 250}.{number % 250}") for number in range(400))
