@@ -3,13 +3,9 @@
 import asyncio
 import contextlib
 import dataclasses
-import json
 import os
-import pathlib
 import resource
-import signal
 import socket
-import sys
 import threading
 import time
 from collections import Counter
@@ -18,21 +14,20 @@ import pytest
 
 from sentinel.clients.dial import dial
 from sentinel.core import carried, challenge
-from sentinel.core.challenge import Challenge, Refusal, Signer
-from sentinel.core.crossing import Family, Path, Protocol
+from sentinel.core.challenge import Refusal
+from sentinel.core.crossing import Family, Protocol
 from sentinel.core.landing import Attempt, Landing
 from sentinel.core.roster import Beacon
 from sentinel.errors import OwnFault
 from sentinel.web import beacon
 from sentinel.web.beacon import Listener
 from sentinel.web.respondent import MOST_TIMES, Respondent
-from tests.support.child import Child
 from tests.support.eventually import eventually
+from tests.support.lit import ASKER, BEACON, asked, counts, flood, process
+from tests.support.lit import STRANGER as OTHER
 
-ROOT = pathlib.Path(__file__).parents[2]
 LONG = 20.0
 """Seconds, on a machine that is busy."""
-ASKER, OTHER, BEACON = (Signer(bytes([number]) * 32) for number in (1, 2, 3))
 ROSTER = {
     "uid-a": Beacon("team-a", "team-a", "uid-a", 7462, key=ASKER.public),
     "uid-b": Beacon("team-b", "team-b", "uid-b", 7462, key=BEACON.public),
@@ -79,11 +74,6 @@ class Lit:
 async def lit():
     async with Lit().burning() as burning:
         yield burning
-
-
-def asked(uid="uid-a", beacon="uid-b", protocol=Protocol.TCP, signer=ASKER, family=Family.V4):
-    tenant = "team-a"
-    return challenge.asked(Challenge(os.urandom(16), tenant, uid, beacon, protocol, family, Path.POD), signer)
 
 
 def changed(raw):
@@ -146,7 +136,7 @@ async def test_one_of_the_own_tenant_is_answered_and_is_no_arrival(lit):
 
 
 async def test_behind_a_service_any_pod_of_the_tenant_is_meant(lit):
-    raw = asked(beacon="uid-b2")
+    raw = asked(meant="uid-b2")
 
     assert is_right(await told(lit, raw), raw)
     assert lit.arrived == [raw]
@@ -155,7 +145,7 @@ async def test_behind_a_service_any_pod_of_the_tenant_is_meant(lit):
 
 @pytest.mark.parametrize("meant", ["uid-a", "uid-gone"])
 async def test_who_meant_somebody_else_is_told_who_is_here_and_it_is_no_arrival(lit, meant):
-    raw = asked(beacon=meant)
+    raw = asked(meant=meant)
     landing = await told(lit, raw)
 
     answer = challenge.answer_in(landing.reply)
@@ -525,43 +515,6 @@ async def test_when_it_is_over_nothing_is_left():
 
 
 # Under a flood, as a process of its own.
-
-
-@contextlib.contextmanager
-def process(tmp_path, host="127.0.0.1"):
-    child = Child([sys.executable, "-m", "tests.support.lit", host], tmp_path / "lit.log", cwd=ROOT)
-    try:
-        eventually(lambda: child.log.read_text().endswith("\n"), LONG, child.log_tail)
-        yield child, int(child.log.read_text())
-        child.must_run()
-    finally:
-        child.terminate()
-
-
-def counts(child):
-    lines = len(child.log.read_text().splitlines())
-    child.send(signal.SIGUSR1)
-    eventually(lambda: len(child.log.read_text().splitlines()) > lines, LONG)
-    return json.loads(child.log.read_text().splitlines()[-1])
-
-
-def flood(port, over, which):
-    """From one thread, as fast as it can: connections, datagrams, or both, of garbage and forgeries."""
-    forged = [asked(protocol=Protocol.UDP, signer=OTHER) for _ in range(20)] + [b"x" * 224, b"x" * 60_000]
-    number = 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        datagrams.bind((f"127.0.7.{which + 1}", 0))
-        while not over.is_set():
-            number += 1
-            with contextlib.suppress(OSError):
-                datagrams.sendto(forged[number % len(forged)], ("127.0.0.1", port))
-            if number % 20 == 0:
-                with socket.socket() as sock, contextlib.suppress(OSError):
-                    sock.settimeout(0.2)
-                    sock.bind((f"127.0.7.{number % 250 + 1}", 0))
-                    sock.connect(("127.0.0.1", port))
-                    sock.sendall((b"GET /" + b"a" * 4000, asked(signer=OTHER), b"\0" * 10)[number // 20 % 3])
-                time.sleep(0.001)  # the machine is not ours alone
 
 
 def test_under_a_flood_good_askers_are_answered_and_memory_is_flat(tmp_path):
