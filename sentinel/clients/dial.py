@@ -38,6 +38,7 @@ NOTICED_SECONDS = 0.005
 CANCELLED = "ECANCELED"
 """In the place of an errno's name: we were told to stop."""
 
+_STEP_SECONDS = 0.004  # the shortest wait: what is due a little later is done together, and costs half
 _BURST = 16  # sockets opened without a look at the others
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 # Edge-triggered: each change is told once, and no socket needs a second call to change what it waits for.
@@ -184,7 +185,7 @@ class Batch:
             first = min(first, next(iter(self._flights.values())).began + self._timeout)
         if self._resends:
             first = min(first, self._resends[0][0])
-        return max(0.0, first - now)
+        return max(_STEP_SECONDS, first - now)
 
     def _open_due(self, epoll: select.epoll, now: float) -> None:
         self._next_open = max(self._next_open, now - _BURST * self._pause)
