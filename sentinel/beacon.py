@@ -15,10 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
-from sentinel.clients.tokens import FileToken
 from sentinel.engine import tasks
-from sentinel.errors import OwnFault
-from sentinel.relaying import client_of
+from sentinel.relaying import client_of, pod_uid
 from sentinel.reload import Configured
 from sentinel.settings import Settings
 from sentinel.sinks.beacon import BeaconMetrics
@@ -75,13 +73,3 @@ class BeaconPod:
                 start("roster", lambda: own.directory.keep(way))
                 start("reports", lambda: own.keep_reporting(way, port))
                 yield
-
-
-def pod_uid(settings: Settings) -> str:
-    """The uid of the pod we are in, by the token that the relay asks for. Raises OwnFault."""
-    path = settings.paging.relay_token
-    claims = FileToken(path).read().claims
-    if claims is None or not claims.pod:
-        hint = "mount a projected token, which the kubelet binds to its pod"
-        raise OwnFault(f"paging.relay_token: the token in {path} is bound to no pod; {hint}")
-    return claims.pod

@@ -21,6 +21,7 @@ from sentinel.clients.clock import Clock
 from sentinel.core.challenge import SEED_BYTES, Signer
 from sentinel.core.roster import Beacon, Roster
 from sentinel.errors import ClientError, Throttled
+from sentinel.kinds import Directory as Teller
 from sentinel.sinks.beacon import BeaconMetrics
 from sentinel.web.beacon import Listener
 from sentinel.web.respondent import Respondent
@@ -72,7 +73,7 @@ class Directory:
         """The beacon of this pod."""
         return self._by_uid.get(uid)
 
-    async def keep(self, way: Way) -> None:
+    async def keep(self, way: Teller) -> None:
         """For ever: ask for the next one as soon as it is there."""
         pause = _Pause("roster")
         while True:

@@ -21,6 +21,7 @@ from sentinel.errors import ClientError, ConfigError, OwnFault, Problem, Sentine
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from sentinel.reports.net_forecast import NetForecast
     from sentinel.settings import Settings
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ def check(
     questions: Annotated[bool, typer.Option(help="Print every question.")] = False,
 ) -> None:
     """Validate the configuration and print the plan, without touching the network."""
-    from sentinel.reports import forecast
+    from sentinel.reports import forecast, net_forecast
     from sentinel.settings import examine
     from sentinel.world import plan_of
 
@@ -134,20 +135,36 @@ def check(
         _check_witness(settings, output)
     plan = plan_of(settings)
     seen = forecast.forecast(plan, settings.paging.promise.total_seconds())
+    crossings = _network_forecast(settings)
     if output is Output.JSON:
         notes = [str(note) for note in examined.notes]
         rows = forecast.questions(plan).splitlines() if questions else []
-        whole = {"valid": True, "notes": notes, **seen.as_json(), "listed": rows}
+        network = crossings.as_json() if crossings is not None else None
+        whole = {"valid": True, "notes": notes, **seen.as_json(), "network": network, "listed": rows}
         typer.echo(json.dumps(whole, indent=2))
     else:
         typer.echo(forecast.text(seen))
         typer.echo(forecast.roles(plan, settings.home, settings.isolation.release), nl=False)
         typer.echo(forecast.exceptions(plan, datetime.now(UTC).timestamp()), nl=False)
+        if crossings is not None:
+            typer.echo(net_forecast.text(crossings), nl=False)
         if questions:
             typer.echo("\n" + forecast.questions(plan), nl=False)
         for note in examined.notes:
             typer.echo(f"note: {note}", err=True)
-    raise typer.Exit(0 if seen.kept else BAD_CONFIG)
+    kept = seen.kept and (crossings is None or crossings.kept)
+    raise typer.Exit(0 if kept else BAD_CONFIG)
+
+
+def _network_forecast(settings: "Settings") -> "NetForecast | None":
+    """What is asked over the network, where anything is."""
+    from sentinel.reports import net_forecast
+    from sentinel.world import net_checks_of, net_terms_of
+
+    if not settings.network.enabled:
+        return None
+    promise = settings.paging.promise.total_seconds()
+    return net_forecast.forecast(net_terms_of(settings), net_checks_of(settings), promise)
 
 
 def _check_witness(settings: "Settings", output: Output) -> NoReturn:
@@ -168,17 +185,37 @@ def once(
 ) -> None:
     """One round now: every question asked and judged."""
     from sentinel import logs
-    from sentinel.core.resources import CHECKS
+    from sentinel.core import crossing, resources
     from sentinel.once import ask_everything
     from sentinel.reports import outcome
 
-    if name and name not in CHECKS:
-        typer.echo(f"check {name!r} is unknown, expected one of {', '.join(CHECKS)}", err=True)
+    checks = (*resources.CHECKS, *crossing.CHECKS)
+    if name and name not in checks:
+        typer.echo(f"check {name!r} is unknown, expected one of {', '.join(checks)}", err=True)
         raise typer.Exit(BAD_CONFIG)
     settings = _load(config)
     logs.configure("error", "console")
+    if name in crossing.CHECKS:
+        _once_network(settings, name, output)
     seen = _asyncio(ask_everything(settings, os.environ, name))
     typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else outcome.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+def _once_network(settings: "Settings", name: str, output: Output) -> NoReturn:
+    from sentinel import once_network
+
+    async def work() -> "once_network.Seen | ClientError":
+        try:
+            return await once_network.ask(settings, name)
+        except ClientError as error:
+            return error
+
+    seen = _asyncio(work())
+    if isinstance(seen, ClientError):
+        typer.echo(str(seen), err=True)
+        raise typer.Exit(OWN_FAULT if isinstance(seen, OwnFault) else UNKNOWN)
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else once_network.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 

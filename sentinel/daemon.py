@@ -1,12 +1,14 @@
 """The only place where everything is built and joined: start order, reload, stop order.
 
     settings -> World -> plan, probe -> Book <-> RoundRunner <- Scheduler
-                                         \\-> metrics, log, history, pager, journal -> web
+                    \\-> Networking -> Crossings <-> NetRound <- Scheduler
+                                         \\-> Planes -> metrics, log, history, pager, journal -> web
 
 What lasts over a reload (what is believed, the metrics, the history) is built once; what follows
 from the file is a `generation`, built again as a whole when a new file is right, and never before.
 """
 
+import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
@@ -23,10 +25,12 @@ from sentinel.core.plan import Plan, glance_cost
 from sentinel.core.question import CLUSTER
 from sentinel.core.record import Round
 from sentinel.core.schedule import spread
-from sentinel.engine import scheduler, tasks
+from sentinel.engine import planes, scheduler, tasks
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
+from sentinel.engine.crossings import TIER, Crossings
 from sentinel.engine.follow import Follower
+from sentinel.engine.planes import Planes
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.kinds import Sink
@@ -43,9 +47,13 @@ from sentinel.world import World, plan_of, unnamed
 
 if TYPE_CHECKING:
     from sentinel.clients.relay import RelayClient
+    from sentinel.networking import Networking
 
 _FIRST_ROUND_SECONDS = 10.0
 """Over which the first rounds of all sentinels are spread, however long their periods are."""
+
+_LEFT_SECONDS = 10.0
+"""How often it is seen whether what was open over the network has ended, after it is not asked any more."""
 
 _log = structlog.get_logger()
 
@@ -64,10 +72,15 @@ class Daemon:
         self.metrics = Metrics()
         self.history = History(self.first.tenant)
         self.log = LogSink()
+        self._network_rounds: Scheduler | None = None
         self.configured = Configured(self.path, self.environ, self.first, self.metrics.note_config)
         lasting: tuple[Sink, ...] = (self.metrics, self.log, self.history)
         self._lasting = lasting
-        self.book = Book(plan_of(self.first), self.clock.wall(), lasting)
+        # The pages and the journal of the first generation come when it does.
+        self.planes = Planes(lasting)
+        self.book = Book(plan_of(self.first), self.clock.wall(), (self.planes.plane(planes.LEAD),))
+        self.crossings = Crossings(self.clock.wall(), (self.planes.plane(TIER),))
+        self._network: Networking | None = None
 
     async def run(self) -> None:
         """Until stopped. Raises ConfigError for an identity that must not run."""
@@ -76,6 +89,8 @@ class Daemon:
         while not self.configured.stop.is_set():
             async with self._generation():
                 await self.configured.until_stopped_or_changed()
+        if self._network is not None:
+            self._network.close()
         _log.info("sentinel.stopped", tenant=self.first.tenant)
 
     @contextlib.asynccontextmanager
@@ -99,11 +114,11 @@ class Daemon:
             journal = self._journal(settings, stack)
             for ledger in journal:
                 stack.enter_context(noted_by(ledger.note))
-            self.book.sinks = (*self._lasting, *pager, *journal)
+            self.planes.sinks = (*self._lasting, *pager, *journal)
             served = web.serve(
                 settings.web,
                 registry=self.metrics.registry,
-                progress=rounds.progress,
+                progress=lambda: self._progress(rounds),
                 ready=self._readiness,
                 history=self.history,
             )
@@ -117,6 +132,7 @@ class Daemon:
             start("loop lag", self._measure_lag)
             if relay is not None:
                 start("hints", self._follower(relay, runner).run)
+            await self._ask_network(settings, relay, start, stack)
             for sender in pager:
                 start("pages", sender.run)
             for writer in journal:
@@ -125,6 +141,41 @@ class Daemon:
             gc.collect()
             gc.freeze()
             yield
+
+    async def _ask_network(
+        self, settings: Settings, relay: "RelayClient | None", start: tasks.Start, stack: AsyncExitStack
+    ) -> None:
+        """The rounds of the network, where there are any; else what was believed of it ends as it must."""
+        self._network_rounds = None
+        if not settings.network.enabled:
+            start("network: what is left", self._let_go)
+            return
+        if self._network is None:
+            from sentinel.networking import Networking  # noqa: PLC0415  # who asks the network pays for cryptography
+
+            self._network = Networking(self.metrics, self.crossings, self.clock)
+        rounds = await stack.enter_async_context(self._network.generation(settings, relay, start))
+        self.planes.open(TIER, self.clock.wall(), rounds.every())
+        self._network_rounds = rounds
+
+    async def _let_go(self) -> None:
+        """For ever, where the network is not asked any more."""
+        if self._network is not None:
+            self._network.close()
+        self.crossings.unplan(self.clock.wall())
+        while True:
+            if self.crossings.standings:
+                self.crossings.end(self.clock.wall(), 0.0, 0)
+            if not self.crossings.standings:
+                self.planes.close(TIER)
+            await asyncio.sleep(_LEFT_SECONDS)
+
+    def _progress(self, rounds: Scheduler) -> tuple[bool, str]:
+        """Of the API's rounds, and of the network's where there are any."""
+        if self._network_rounds is None or not rounds.progress()[0]:
+            return rounds.progress()
+        fine, detail = self._network_rounds.progress()
+        return (True, rounds.progress()[1]) if fine else (False, f"network: {detail}")
 
     def _expect(self, plan: Plan) -> None:
         self.metrics.expect(plan)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.relay import RelayClient
+from sentinel.clients.tokens import FileToken
 from sentinel.core.claim import Claim, Expected
 from sentinel.core.question import CLUSTER
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
+from sentinel.errors import OwnFault
 from sentinel.settings import Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.web.relay import Door, Relay, Reviewer
@@ -19,6 +21,16 @@ def client_of(settings: Settings) -> RelayClient:
     paging = settings.paging
     assert paging.relay is not None, "asked only where there is one"
     return RelayClient(paging.relay, paging.relay_token, paging.relay_ca)
+
+
+def pod_uid(settings: Settings) -> str:
+    """The uid of the pod we are in, by the token that the relay asks for. Raises OwnFault."""
+    path = settings.paging.relay_token
+    claims = FileToken(path).read().claims
+    if claims is None or not claims.pod:
+        hint = "mount a projected token, which the kubelet binds to its pod"
+        raise OwnFault(f"paging.relay_token: the token in {path} is bound to no pod; {hint}")
+    return claims.pod
 
 
 def doors_of(settings: Settings) -> dict[str, Door]:
@@ -74,7 +86,14 @@ def relay_of(
 
 
 def _expected(settings: Settings, tenant: Tenant) -> Expected:
-    """What its sentinel asks about. Under `opaque` that is no namespace of others: a guess must not be confirmed."""
-    others = [space for other in settings.tenants if other.name != tenant.name for space in other.namespaces]
-    known = others if settings.disclosure == "names" else []
+    """What its sentinel asks about. Under `opaque` that is no namespace of others: a guess must not be confirmed.
+
+    Over the network it asks about them all the same, by the ids that it was given.
+    """
+    others = [other for other in settings.tenants if other.name != tenant.name]
+    ids = ids_of(settings)
+    if ids:
+        known = [id_ for other in others if (id_ := ids.get(other.name))]
+    else:
+        known = [space for other in others for space in other.namespaces]
     return Expected(frozenset({*known, *settings.isolation.system, CLUSTER}))

@@ -18,6 +18,7 @@ from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source, Token
 from sentinel.core import allowed, distribution
 from sentinel.core.allowed import Allowance
 from sentinel.core.gates import Gate
+from sentinel.core.net_plan import Terms
 from sentinel.core.plan import Plan, Scope
 from sentinel.core.plan import make as make_plan
 from sentinel.engine.book import Book
@@ -25,8 +26,8 @@ from sentinel.errors import ClientError, ConfigError, OwnFault, Problem
 from sentinel.probes import kube_review
 from sentinel.probes.identity import Identity
 from sentinel.probes.kube_read import KubeRead
+from sentinel.settings import SELF, Settings, TokenFile
 from sentinel.settings import Identity as IdentitySettings
-from sentinel.settings import Settings, TokenFile
 
 _RETRY_SECONDS = 10.0
 _MASTERS = "system:masters"
@@ -76,6 +77,35 @@ def allowances(settings: Settings) -> tuple[Allowance, ...]:
 def plan_of(settings: Settings) -> Plan:
     """The plan of these settings."""
     return make_plan(scope_of(settings))
+
+
+def net_checks_of(settings: Settings) -> tuple[str, ...]:
+    """The classes of promise about the network that these settings have asked."""
+    network = settings.network
+    if not network.enabled:
+        return ()
+    further = {"net/node": network.node.enabled, "net/cloud": network.cloud is not None, "net/dns": network.dns.enabled}
+    return ("net/tcp", "net/udp", "net/http", *(check for check, wanted in further.items() if wanted))
+
+
+def net_targets_of(settings: Settings) -> tuple[str, ...]:
+    """Where each other tenant's beacon is, as the roster names it: its home, or what stands for it."""
+    others = (tenant for tenant in settings.tenants if tenant.name != settings.tenant)
+    return tuple(tenant.namespaces[0] if tenant.namespaces else tenant.name for tenant in others)
+
+
+def net_terms_of(settings: Settings) -> Terms:
+    """How the network is asked. Durations become seconds here."""
+    network = settings.network
+    return Terms(
+        expected=net_targets_of(settings),
+        every=network.every.total_seconds(),
+        timeout=network.timeout.total_seconds(),
+        port=network.beacon.port,
+        attempts=network.attempts,
+        sockets=network.sockets,
+        identity=SELF,
+    )
 
 
 def unnamed(book: Book) -> frozenset[str]:

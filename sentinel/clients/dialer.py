@@ -5,7 +5,7 @@ A batch that is cancelled stops at once, and no socket outlives it.
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
@@ -84,7 +84,7 @@ class KeptLines:
         """Where one is held."""
         return self._kept.places()
 
-    def keep_only(self, places: Sequence[Place] | frozenset[Place] | set[Place]) -> None:
+    def keep_only(self, places: Collection[Place]) -> None:
         """Close those to everywhere else."""
         if not self._turn.locked():
             self._kept.keep_only(places)

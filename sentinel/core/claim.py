@@ -17,10 +17,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sentinel.core import crossing, resources
 from sentinel.core.page import MOST_TEXT, Alert
 from sentinel.core.record import Series
 from sentinel.core.reply import clean
-from sentinel.core.resources import CHECKS
 
 MOST_ALERTS = 500
 """In one request. A sentinel with more to say says it in several."""
@@ -81,7 +81,7 @@ class Expected:
     """What one tenant's sentinel can speak of: the targets that it may not enter, `*` for the cluster."""
 
     targets: frozenset[str]
-    checks: frozenset[str] = frozenset(CHECKS)
+    checks: frozenset[str] = frozenset((*resources.CHECKS, *crossing.CHECKS))
 
 
 @dataclass(frozen=True, slots=True)

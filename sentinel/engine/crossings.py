@@ -69,10 +69,13 @@ class Crossings:
         self._known_since = {each: self._known_since.get(each, now) for each in planned}
         self.standings = {q: seen for q, seen in self.standings.items() if q in planned or seen.breach is not None}
 
-    def unplan(self, source: str, now: float) -> None:
-        """Forget a source: its section is no longer configured."""
-        self.plan(source, (), 0.0, now)
-        del self._plans[source]
+    def unplan(self, now: float) -> None:
+        """Nothing is asked any more by anybody: what stands open ends as everything does that is not configured."""
+        for source in [*self._plans]:
+            self.plan(source, (), 0.0, now)
+        self._plans.clear()
+        self.gates.clear()
+        self.not_applicable = {}
 
     def opened(self, kind: type[Kind]) -> list[Kind]:
         """What stands open of this kind of question."""

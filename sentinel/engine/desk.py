@@ -6,6 +6,10 @@
 Everybody in a tenant can speak as its sentinel. So its word opens at once, which costs a look, and
 never closes: a page that it told of ends when the witness, with that identity's own token, has had
 the same questions denied in two rounds that began after that word.
+
+Where packets come from cannot be borrowed as a token can: about the network the tenant's own proof is all
+there is, and its word ends what its word began. When it falls silent the push ends, and the rule, which
+remembers, goes on.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sentinel.clients.clock import Clock
+from sentinel.core.asked import is_network
 from sentinel.core.claim import Claim
 from sentinel.core.page import Alert, Page
 from sentinel.core.question import Question
@@ -75,6 +80,7 @@ class Desk:
         self._grow_impatient()
         claimed = {series for series, word in self.words.items() if not word.over}
         agreed = {series: since for series, since in report.breach_since.items() if since or series not in claimed}
+        agreed |= {series: 0.0 for series, word in self.words.items() if word.over and is_network(series.check)}
         strangers = report.wrong_identity | {series.identity for series in self.strangers}
         self.pages.end_round(replace(report, breach_since=agreed, wrong_identity=strangers))
         for series in [series for series, word in self.words.items() if word.over and agreed.get(series) == 0]:
@@ -92,6 +98,8 @@ class Desk:
         return not known.over
 
     def _ask_anew(self, series: Series) -> None:
+        if is_network(series.check):
+            return
         self.look(series, self.book.contest(series))
 
     def _grow_impatient(self) -> None:

@@ -120,10 +120,14 @@ class NetRound:
         except ClientError as error:
             self.trouble = f"the witness does not say which beacons there are: {error}"
             return None
+        self.hear(found)
+        return found
+
+    def hear(self, found: Roster) -> None:
+        """Take a roster, whoever asked for it."""
         self.roster, self._taken, self.trouble = found, self.clock.monotonic(), ""
         self._arrived.update(arrival.nonce for arrival in found.arrivals if arrival.nonce in self._sent)
         self.news(found)
-        return found
 
     def _plan(self, roster: Roster | None, own: Beacon | None) -> list[Crossing]:
         known = [asked for asked in self.book.planned if isinstance(asked, Crossing)]

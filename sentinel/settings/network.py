@@ -1,4 +1,4 @@
-"""The forbidden connections. The section is read and checked, and nothing asks by it yet."""
+"""The forbidden connections: what is asked over the network, of whom, and how often."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Beacon(Section):
 
 
 class Network(Section):
-    """Connections between tenants. Nothing reads this section yet; `sentinel check` says so."""
+    """Connections between tenants: every other tenant's beacon is tried, from where this tenant's pods are."""
 
     enabled: Flag = False
     """Off: it needs the witness, which says where the beacons are, and a port that others can reach."""

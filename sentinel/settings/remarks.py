@@ -38,8 +38,10 @@ def on(settings: Settings, tree: Tree, today: date | None) -> Iterator[Note]:
 
 
 def _unread(settings: Settings, tree: Tree) -> Iterator[tuple[Path, str]]:
-    if ("network",) in tree.places:
-        yield ("network",), "checked, but this version asks nothing over the network yet"
+    if settings.network.enabled and settings.paging.relay is None and not settings.is_witness:
+        yield ("network", "enabled"), "without paging.relay nobody says where the beacons are: nothing can be proven"
+    if not settings.network.enabled and ("network",) in tree.places:
+        yield ("network",), "nothing is asked over the network, since network.enabled is false"
     if settings.gateways:
         yield ("gateways",), "checked, but this version asks no gateway yet"
 

@@ -241,6 +241,7 @@ def _standing_row(question: Asked, standing: Standing) -> dict[str, Any]:
         "verdict": standing.state.value,
         "reason": standing.reason.value,
         "since": standing.since,
+        "last_asked": standing.last_asked,
         "last_proven": standing.last_proven,
         "allowed_by": standing.verdict.by if standing.breach is None else "",
     }

@@ -163,3 +163,28 @@ async def test_a_stranger_stands_while_it_is_repeated_and_no_longer(scene):
 
     assert standing == repeated == {"self"}
     assert scene.told.reports[-1].wrong_identity == frozenset()
+
+
+TCP = Series("net/tcp", "self", "team-001")
+
+
+async def test_about_packets_the_tenants_own_word_ends_what_it_began(scene):
+    scene.desk.take(claim(series=TCP))
+    await scene.rounds()
+    assert scene.told.on == [TCP] and TCP not in scene.told.reports[-1].breach_since
+    assert not scene.looks  # nobody else can ask from there
+
+    scene.desk.take(claim(series=TCP, over=True))
+    await scene.rounds()
+
+    assert scene.told.reports[-1].breach_since[TCP] == 0.0
+    await scene.rounds()
+    assert TCP not in scene.told.reports[-1].breach_since
+
+
+async def test_a_tenant_that_falls_silent_about_packets_leaves_them_to_the_rule(scene):
+    scene.desk.take(claim(series=TCP))
+    scene.watch.clock.now += PATIENCE + 1
+    await scene.rounds()
+
+    assert scene.told.reports[-1].breach_since[TCP] == 0.0

@@ -64,6 +64,7 @@ def test_a_standing_is_told_by_its_contract(kept):
             "verdict": "held",
             "reason": "denied",
             "since": NOON,
+            "last_asked": NOON + 10,
             "last_proven": NOON + 10,
             "allowed_by": "",
         }

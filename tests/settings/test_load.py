@@ -195,7 +195,7 @@ def test_an_exception_that_ran_out_is_noted_from_the_day_after() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("network: {every: 5s}", "s.yaml:6: network: checked, but this version asks nothing over the network yet"),
+        ("network: {every: 5s}", "s.yaml:6: network: nothing is asked over the network, since network.enabled is false"),
         ("gateways: [{name: g, url: 'https://g/', model: m, providers: [{name: p}]}]",
          "s.yaml:6: gateways: checked, but this version asks no gateway yet"),
         ("paging: {mode: shadow}",

@@ -1,0 +1,76 @@
+"""What `sentinel check` says of the network: what is asked of whom, how many sockets, and how soon it pages."""
+
+from dataclasses import asdict, dataclass
+
+from sentinel.core import net_plan
+from sentinel.core.crossing import Protocol
+from sentinel.core.net_plan import Terms
+from sentinel.core.plan import PAGE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class NetForecast:
+    """Figures for one beacon of each target, with both families and a Service. Seconds.
+
+    Which families and paths there are, only the roster knows: this is the most.
+    """
+
+    targets: tuple[str, ...]
+    checks: tuple[str, ...]
+    questions: int
+    sockets_per_second: float
+    open_sockets: int
+    wished: float
+    period: float
+    found_seconds: float
+    page_seconds: float
+    promise_seconds: float
+    kept: bool
+
+    def as_json(self) -> dict[str, object]:
+        """The same, for programs."""
+        return asdict(self)
+
+
+def forecast(terms: Terms, checks: tuple[str, ...], promise: float) -> NetForecast:
+    """The figures of these terms; `promise`: seconds from the opening of a hole to the page."""
+    questions = len(terms.expected) * len(Protocol) * _WAYS
+    sockets = questions * terms.attempts
+    period = net_plan.period_of(terms, sockets)
+    # Its sockets lie apart: the next one comes a period later at the latest, and may take its time.
+    found = period + terms.timeout
+    # All of them silent, as where every policy drops.
+    busy = min(terms.sockets, round(sockets * terms.timeout / max(net_plan.spread_of(terms), terms.timeout)))
+    page = found + PAGE_SECONDS
+    return NetForecast(
+        targets=terms.expected,
+        checks=checks,
+        questions=questions,
+        sockets_per_second=sockets / period,
+        open_sockets=busy,
+        wished=terms.every,
+        period=period,
+        found_seconds=found,
+        page_seconds=page,
+        promise_seconds=promise,
+        kept=page <= promise,
+    )
+
+
+def text(seen: NetForecast) -> str:
+    """For people."""
+    stretched = f" (stretched from {seen.wished:g} s)" if seen.period > seen.wished * 1.001 else ""
+    lines = [
+        f"network: {seen.questions} questions at most about {len(seen.targets)} tenants' beacons:"
+        f" {', '.join(seen.checks)}, by pod and Service address, over IPv4 and IPv6 where both sides have them",
+        f"round             {seen.period:.0f} s{stretched}",
+        f"sockets           {seen.sockets_per_second:.0f} a second; {seen.open_sockets} open if all are dropped",
+        f"hole to page      {seen.page_seconds:.0f} s at worst, {seen.promise_seconds:.0f} s promised",
+    ]
+    if not seen.kept:
+        lines.append("the promise is not kept over the network: shorten network.every, or raise network.sockets")
+    return "\n".join(lines) + "\n"
+
+
+_WAYS = 4
+"""Two paths, two families."""
