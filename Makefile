@@ -20,7 +20,7 @@ test: $(READY) parts lint ## every promise, on real servers: ARGS="tests/core -k
 	@$(BIN)/pytest $(ARGS)
 
 matrix: $(READY) parts ## every way to give anything away, and everything that only breaks (`make test` plays thirty)
-	@MATRIX=full $(BIN)/pytest tests/cluster/test_matrix.py $(ARGS)
+	@MATRIX=full $(BIN)/pytest tests/cluster/test_matrix.py tests/cluster/test_net_matrix.py $(ARGS)
 
 parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
 	@$(PYTHON) -m tests.parts

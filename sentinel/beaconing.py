@@ -98,6 +98,7 @@ class OwnBeacon:
     clock: Clock = field(default_factory=Clock)
     signer: Signer = field(default_factory=lambda: Signer(os.urandom(SEED_BYTES)))
     registered: bool = False
+    listens: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Nobody can reach it yet."""
@@ -120,12 +121,20 @@ class OwnBeacon:
     async def serve(self, port: int, host: str = "") -> AsyncIterator[int]:
         """Answer until the block ends; gives the real port, where 0 was asked for. Raises OwnFault."""
         async with self._listener.serve(port, host) as real:
-            yield real
+            self.listens = True
+            try:
+                yield real
+            finally:
+                self.listens = False
 
     async def keep_reporting(self, way: Way, port: int) -> None:
-        """For ever: hand over the key, then one report after the other, also of nothing: it says that we live."""
+        """For ever: hand over the key, then one report after the other, also of nothing: it says that we listen."""
         pause = _Pause("reports")
         while True:
+            if not self.listens:
+                # Nothing arrives where nobody listens: said of that, "nothing arrived" would prove a denial.
+                await asyncio.sleep(REPORT_SECONDS)
+                continue
             try:
                 if not self.registered:
                     await way.register(self.signer.public, port)

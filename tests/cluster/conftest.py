@@ -11,6 +11,7 @@ from tests import conftest
 from tests.cluster.ground import Ground, prepared
 from tests.cluster.lookout import Lookout
 from tests.cluster.matrix.tally import TALLY
+from tests.cluster.netmatrix.tally import NET_TALLY
 from tests.cluster.town import Town
 from tests.deploy import chart
 from tests.support import proxy
@@ -26,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the matrix found, also when all of it is well."""
-    if TALLY.line:
-        terminalreporter.write_line(TALLY.line)
+    """What the matrices found, also when all of it is well."""
+    for line in filter(None, (TALLY.line, NET_TALLY.line)):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

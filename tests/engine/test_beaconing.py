@@ -58,7 +58,9 @@ class Witness:
 
 
 def own():
-    return OwnBeacon("team-b", "uid-b", BeaconMetrics(CollectorRegistry()))
+    beacon = OwnBeacon("team-b", "uid-b", BeaconMetrics(CollectorRegistry()))
+    beacon.listens = True
+    return beacon
 
 
 async def reporting(beacon, witness, seconds):
@@ -74,6 +76,26 @@ async def test_the_key_comes_first_and_then_a_report_each_second_also_of_nothing
 
     assert witness.told == [(0.0, "key"), (0.0, []), (1.0, []), (2.0, [])]
     assert beacon.registered
+
+
+@pytest.mark.looptime
+async def test_who_does_not_listen_does_not_say_that_nothing_arrived():
+    beacon, witness = own(), Witness()
+    beacon.listens = False
+    await reporting(beacon, witness, 5.0)
+    assert witness.told == []
+
+    beacon.listens = True
+    await reporting(beacon, witness, 0.5)
+    assert [what for _, what in witness.told] == ["key", []]
+
+
+async def test_it_listens_exactly_while_it_is_served():
+    beacon = OwnBeacon("team-b", "uid-b", BeaconMetrics(CollectorRegistry()))
+    assert not beacon.listens
+    async with beacon.serve(0, "127.0.0.1"):
+        assert beacon.listens
+    assert not beacon.listens
 
 
 @pytest.mark.looptime
