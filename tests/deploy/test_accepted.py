@@ -27,6 +27,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "disclosure": "opaque",
         "witness": {"enabled": True},
     },
+    "with the network": {
+        "network": {"enabled": True, "beacon": {"labels": ["app.kubernetes.io/name=shop", "tier="]}},
+        "networkPolicy": {"enabled": True, "namespace": "sentinel-system"},
+    },
     "without the witness": {"witness": {"enabled": False}},
 }
 PODS = [("sentinel", "team-1"), ("sentinel-witness", "sentinel-system")]
@@ -53,6 +57,15 @@ def test_the_pods_are_admitted_where_only_restricted_pods_are(
     reply = installed.admin.request(
         "POST", f"/api/v1/namespaces/{namespace}/pods?fieldValidation=Strict&dryRun=All", pod(deployment)
     )
+
+    assert reply.status == 201, reply.message
+
+
+def test_so_is_the_pod_that_is_only_a_beacon(installed: ControlPlane) -> None:
+    objects = chart.render(chosen() | VARIANTS["with the network"])
+    made = pod(chart.one(objects, "Deployment", "sentinel-beacon", "team-1"))
+
+    reply = installed.admin.request("POST", "/api/v1/namespaces/team-1/pods?fieldValidation=Strict&dryRun=All", made)
 
     assert reply.status == 201, reply.message
 

@@ -11,6 +11,9 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- if hasKey $chosen.isolation "allow" -}}
 {{- $_ := set $chosen.isolation "allow" (include "sentinel.allowed" . | fromJsonArray) -}}
 {{- end -}}
+{{- with include "sentinel.beaconLabels" . | fromJsonArray -}}
+{{- $_ := set $chosen.network "beacon" (merge (dict "labels" .) (default (dict) $chosen.network.beacon)) -}}
+{{- end -}}
 {{- if $root.Values.witness.enabled -}}
 {{- $relay := printf "https://%s:%v" (include "sentinel.witnessHost" $root) $root.Values.witness.relay.port -}}
 {{- $_ := set $chosen.paging "relay" $relay -}}
@@ -74,6 +77,9 @@ tenant to tenant is not in it. Takes $. */}}
 {{- with .Values.dashboardBase }}{{- $_ := set $paging "dashboards" (trimSuffix "/" .) }}{{- end -}}
 {{- end -}}
 {{- $defaults := dict "isolation" $isolation "paging" $paging -}}
+{{- if .Values.network.enabled -}}
+{{- $_ := set $defaults "network" (dict "enabled" true "every" "10s" "timeout" "2s") -}}
+{{- end -}}
 {{- $tree := mergeOverwrite $defaults (deepCopy (default (dict) .Values.config)) -}}
 {{- toJson (include "sentinel.scaledTree" (list . $tree) | fromJson).v -}}
 {{- end }}
@@ -145,6 +151,18 @@ whom to expect. Takes (list home identity). */}}
 {{- define "sentinel.port" -}}
 {{- $web := default (dict) (default (dict) .Values.config).web -}}
 {{- regexFind "[0-9]+$" (default "0.0.0.0:8080" $web.listen) -}}
+{{- end }}
+
+{{/* The port of every beacon, ours and the lighthouse's. Takes $. */}}
+{{- define "sentinel.beaconPort" -}}
+{{- dig "network" "beacon" "port" 7462 (default (dict) .Values.config) -}}
+{{- end }}
+
+{{/* What the further beacon pods of one tenant carry, as a JSON list of key=value; empty where there are none. Takes
+(dict "root" $ "tenant" t). */}}
+{{- define "sentinel.beaconLabels" -}}
+{{- $network := .root.Values.network -}}
+{{- $network.enabled | ternary (hasKey .tenant "beaconLabels" | ternary .tenant.beaconLabels $network.beacon.labels) list | toJson -}}
 {{- end }}
 
 {{/* Where the journal's file lives, or nothing. Takes $. */}}

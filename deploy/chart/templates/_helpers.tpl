@@ -33,6 +33,14 @@ app.kubernetes.io/name: sentinel
 app.kubernetes.io/component: tenant
 {{- end }}
 
+{{/* What the witness finds a pod by that answers challenges: a label of our own, since the pods of network.beacon.labels
+carry a tenant's usual ones. Takes $; nothing where the network is not proven. */}}
+{{- define "sentinel.beaconLabel" -}}
+{{- if .Values.network.enabled -}}
+tenant-sentinel/beacon: "true"
+{{- end -}}
+{{- end }}
+
 {{/* The namespace where a tenant's sentinel runs: its first. Takes a tenant. */}}
 {{- define "sentinel.home" -}}
 {{- first .namespaces -}}

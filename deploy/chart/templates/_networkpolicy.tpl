@@ -24,8 +24,9 @@ spec:
 {{- end }}
 
 {{/*
-Who reaches the witness: tenants' sentinels its relay, the monitoring namespace its metrics. It holds back only what
-comes in, and the witness asks nothing but the API server: what is proven of the network is none of its doing. Takes $.
+Who reaches the witness: tenants' sentinels and beacons its relay and its lighthouse, the monitoring namespace its
+metrics. It holds back only what comes in, and the witness asks nothing but the API server: what is proven of the network
+is none of its doing. No policy of ours selects a pod of a tenant's: what we prove would be our own work. Takes $.
 */}}
 {{- define "sentinel.witnessPolicy" -}}
 apiVersion: networking.k8s.io/v1
@@ -49,9 +50,17 @@ spec:
                   - {{ include "sentinel.home" . }}
                   {{- end }}
           podSelector:
+            {{- if .Values.network.enabled }}
+            matchLabels: {{- include "sentinel.beaconLabel" . | nindent 14 }}
+            {{- else }}
             matchLabels: {{- include "sentinel.podLabels" . | nindent 14 }}
+            {{- end }}
       ports:
         - {protocol: TCP, port: relay}
+        {{- if .Values.network.enabled }}
+        - {protocol: TCP, port: beacon}
+        - {protocol: UDP, port: beacon-udp}
+        {{- end }}
     - from:
         - namespaceSelector:
             matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.namespace }}}

@@ -19,6 +19,8 @@ containers:
     args: [run, --config, /etc/sentinel/sentinel.yaml]
     ports:
       - {name: http, containerPort: {{ include "sentinel.port" .root }}, protocol: TCP}
+      {{- with include "sentinel.beaconPorts" .root }}{{ . | nindent 6 }}{{ end }}
+    {{- with include "sentinel.whereabouts" .root }}{{ . | nindent 4 }}{{ end }}
     resources: {{- toYaml $values.resources | nindent 6 }}
     # Python starts slowly on a busy node.
     startupProbe:
@@ -26,6 +28,11 @@ containers:
       periodSeconds: 2
       timeoutSeconds: 2
       failureThreshold: 30
+    {{- if $values.network.enabled }}
+    {{- include "sentinel.listens" .root | nindent 4 }}
+    {{- else }}
+    {{- include "sentinel.ready" .root | nindent 4 }}
+    {{- end }}
     {{- include "sentinel.container" .root | nindent 4 }}
     volumeMounts:
       - {name: config, mountPath: /etc/sentinel, readOnly: true}
@@ -42,23 +49,15 @@ containers:
       {{- end }}
       {{- end }}
 volumes:
+  {{- if $relayed }}
+  {{- include "sentinel.relayedConfig" . | nindent 2 }}
+  {{- else }}
   - name: config
-    {{- if $relayed }}
-    configMap:
-      name: sentinel
-      items:
-        - {key: sentinel.yaml, path: sentinel.yaml}
-        - {key: ca.crt, path: relay/ca.crt}
-    {{- else }}
     configMap: {name: sentinel}
-    {{- end }}
+  {{- end }}
   {{- include "sentinel.ownVolumes" .root | nindent 2 }}
   {{- if $relayed }}
-  - name: relay-token
-    projected:
-      sources:
-        # For the witness and nobody else: at the API server this token opens nothing.
-        - serviceAccountToken: {path: token, audience: tenant-sentinel, expirationSeconds: 3600}
+  {{- include "sentinel.relayToken" . | nindent 2 }}
   {{- end }}
   {{- range .tenant.identities }}
   {{- if .secret }}
@@ -78,6 +77,8 @@ containers:
     ports:
       - {name: http, containerPort: {{ include "sentinel.port" . }}, protocol: TCP}
       - {name: relay, containerPort: {{ .Values.witness.relay.port }}, protocol: TCP}
+      {{- with include "sentinel.beaconPorts" . }}{{ . | nindent 6 }}{{ end }}
+    {{- with include "sentinel.whereabouts" . }}{{ . | nindent 4 }}{{ end }}
     resources: {{- toYaml .Values.witness.resources | nindent 6 }}
     # It plans for every tenant before it listens: with a hundred of them that is a quarter of a minute of CPU.
     startupProbe:
@@ -85,6 +86,7 @@ containers:
       periodSeconds: 2
       timeoutSeconds: 2
       failureThreshold: 150
+    {{- include "sentinel.ready" . | nindent 4 }}
     {{- include "sentinel.container" . | nindent 4 }}
     volumeMounts:
       - {name: config, mountPath: /etc/sentinel, readOnly: true}
@@ -138,6 +140,90 @@ tolerations:
   - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
 {{- end }}
 
+{{/*
+The pod that is only a beacon, with a tenant's own labels. It asks nothing, so it has no token for the API server; what
+it has is the tenant's file and the token that the witness knows it by. Takes (dict "root" $ "tenant" t).
+*/}}
+{{- define "sentinel.beaconPod" -}}
+serviceAccountName: sentinel
+{{ include "sentinel.podCommon" .root }}
+containers:
+  - name: sentinel
+    args: [beacon, --config, /etc/sentinel/sentinel.yaml]
+    ports:
+      - {name: sentinel-http, containerPort: {{ include "sentinel.port" .root }}, protocol: TCP}
+      {{- with include "sentinel.beaconPorts" .root }}{{ . | nindent 6 }}{{ end }}
+    {{- with include "sentinel.whereabouts" .root }}{{ . | nindent 4 }}{{ end }}
+    resources: {{- toYaml .root.Values.network.beacon.resources | nindent 6 }}
+    {{- include "sentinel.listens" .root | nindent 4 }}
+    {{- include "sentinel.container" .root | replace "port: http" "port: sentinel-http" | nindent 4 }}
+    volumeMounts:
+      - {name: config, mountPath: /etc/sentinel, readOnly: true}
+      - {name: relay-token, mountPath: /var/run/secrets/tenant-sentinel, readOnly: true}
+volumes:
+  {{- include "sentinel.relayedConfig" . | nindent 2 }}
+  {{- include "sentinel.relayToken" . | nindent 2 }}
+{{- end }}
+
+{{/* The ports of a listener: TCP and HTTP on one, UDP on the same number. Takes $; nothing where the network is not
+proven. */}}
+{{- define "sentinel.beaconPorts" -}}
+{{- if .Values.network.enabled -}}
+- {name: beacon, containerPort: {{ include "sentinel.beaconPort" . }}, protocol: TCP}
+- {name: beacon-udp, containerPort: {{ include "sentinel.beaconPort" . }}, protocol: UDP}
+{{- end -}}
+{{- end }}
+
+{{/* Who and where the pod is, as nobody in it can know. Takes $; nothing where the network is not proven. */}}
+{{- define "sentinel.whereabouts" -}}
+{{- if .Values.network.enabled -}}
+env:
+  - {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
+  - {name: POD_IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}
+  - {name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+{{- end -}}
+{{- end }}
+
+{{/* Ready while it can prove. Takes $. */}}
+{{- define "sentinel.ready" -}}
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 5
+  timeoutSeconds: 3
+  failureThreshold: 2
+{{- end }}
+
+{{/*
+Ready while the listener listens: the kubelet's word that it does is what makes another tenant's silence a proof. So it
+asks the very port that the others knock at, by number, and often; whether the API can be proven is for /readyz on the
+other port, and for the rules. Takes $.
+*/}}
+{{- define "sentinel.listens" -}}
+readinessProbe:
+  httpGet: {path: /readyz, port: {{ include "sentinel.beaconPort" . }}}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 2
+{{- end }}
+
+{{/* The tenant's file, and what it verifies the witness by. Takes nothing. */}}
+{{- define "sentinel.relayedConfig" -}}
+- name: config
+  configMap:
+    name: sentinel
+    items:
+      - {key: sentinel.yaml, path: sentinel.yaml}
+      - {key: ca.crt, path: relay/ca.crt}
+{{- end }}
+
+{{- define "sentinel.relayToken" -}}
+- name: relay-token
+  projected:
+    sources:
+      # For the witness and nobody else: at the API server this token opens nothing.
+      - serviceAccountToken: {path: token, audience: tenant-sentinel, expirationSeconds: 3600}
+{{- end }}
+
 {{/* What every container of ours has in common. Takes $. */}}
 {{- define "sentinel.container" -}}
 image: {{ include "sentinel.image" . }}
@@ -148,11 +234,6 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
-readinessProbe:
-  httpGet: {path: /readyz, port: http}
-  periodSeconds: 5
-  timeoutSeconds: 3
-  failureThreshold: 2
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true

@@ -32,6 +32,44 @@ Takes $.
 {{- include "sentinel.validateAccounts" . }}
 {{- include "sentinel.validateAllowed" . }}
 {{- include "sentinel.validateWitness" . }}
+{{- include "sentinel.validateNetwork" . }}
+{{- end }}
+
+{{- define "sentinel.validateNetwork" -}}
+{{- $config := dig "network" (dict) (default (dict) .Values.config) }}
+{{- if hasKey $config "enabled" }}
+{{- fail "config.network.enabled: set network.enabled instead; it also opens the port and gives the witness what it needs." }}
+{{- end }}
+{{- if dig "beacon" "labels" list $config }}
+{{- fail "config.network.beacon.labels: set network.beacon.labels instead, or beaconLabels of one tenant; the chart makes the pods that carry them." }}
+{{- end }}
+{{- if and .Values.network.enabled (not .Values.witness.enabled) }}
+{{- fail "network.enabled needs the witness: nobody else can say where the beacons are, that they listen, and what has reached them. Set witness.enabled to true, or network.enabled to false." }}
+{{- end }}
+{{- $port := include "sentinel.beaconPort" . }}
+{{- $taken := list (include "sentinel.port" .) (regexFind "[0-9]+$" (dig "web" "console" "127.0.0.1:8081" (default (dict) .Values.config))) (toString .Values.witness.relay.port) }}
+{{- if and .Values.network.enabled (has $port $taken) }}
+{{- fail (printf "config.network.beacon.port: %s is that of config.web or witness.relay already. Choose another." $port) }}
+{{- end }}
+{{- range $i, $tenant := .Values.tenants }}
+{{- if and .beaconLabels (not $.Values.network.enabled) }}
+{{- fail (printf "tenants[%d].beaconLabels: there are no beacons while network.enabled is false. Turn it on, or remove them." $i) }}
+{{- end }}
+{{- $keys := dict }}
+{{- range include "sentinel.beaconLabels" (dict "root" $ "tenant" .) | fromJsonArray }}
+{{- $key := regexReplaceAll "=.*$" . "" }}
+{{- if hasPrefix "tenant-sentinel/" $key }}
+{{- fail (printf "tenants[%d]: beacon label %q: the chart writes tenant-sentinel/… itself. Name labels that the tenant's policies select by." $i .) }}
+{{- end }}
+{{- if hasKey $keys $key }}
+{{- fail (printf "tenants[%d]: beacon label %q is given twice. Give each label once." $i $key) }}
+{{- end }}
+{{- if eq . "app.kubernetes.io/name=sentinel" }}
+{{- fail (printf "tenants[%d]: beacon label %q would put the pod behind the sentinel's own Service. Name labels that the tenant's policies select by." $i .) }}
+{{- end }}
+{{- $_ := set $keys $key true }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "sentinel.validateTenants" -}}

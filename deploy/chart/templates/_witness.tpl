@@ -76,7 +76,7 @@ tenants:
 {{- range .Values.tenants }}
   - {{ include "sentinel.subject" (dict "root" $ "tenant" .) }}
 {{- end }}
-{{ toYaml (pick $chosen "isolation" "paging" "relay" "web" "journal" "log") }}
+{{ toYaml (pick $chosen (.Values.network.enabled | ternary "network" "isolation") "isolation" "paging" "relay" "web" "journal" "log") }}
 {{ end }}
 
 {{/* One tenant as the witness is told of it, as JSON. Takes (dict "root" $ "tenant" t). */}}
@@ -87,6 +87,9 @@ tenants:
 {{- $subject := pick .tenant "name" "namespaces" "owner" "contact" -}}
 {{- $_ := set $subject "accounts" $accounts -}}
 {{- $_ := set $subject "groups" (default (list) .tenant.groups) -}}
+{{- if and .root.Values.network.enabled (eq .root.Values.disclosure "opaque") -}}
+{{- $_ := set $subject "id" (include "sentinel.id" (list .root .tenant.name)) -}}
+{{- end -}}
 {{- $_ := set $subject "config_hash" (include "sentinel.configHash" . | int64) -}}
 {{- toJson $subject -}}
 {{- end }}
