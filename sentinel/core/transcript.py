@@ -21,7 +21,7 @@ from sentinel.core.piece import NOTHING, Failure, Piece, mapping
 
 MOST_BODY = 64 * 1024
 """Bytes of an answer in one piece, or of an error, that are kept."""
-MOST_STREAM = 2 * 1024 * 1024
+MOST_STREAM = 512 * 1024
 """Bytes after which a stream is no answer to our question any more: sixty tokens are 20 KiB."""
 MOST_TEXT = 4096
 """Characters of the answer's text that are kept; ours has 50."""
