@@ -231,3 +231,15 @@ def test_coverage_that_only_the_network_lacks_is_told_by_who_is_blind() -> None:
     seen.gone("SentinelCoverageLow", at=5400, tenant="team-a")
     seen.stands("SentinelCoverageLow", at=5400, tenant="team-b")
     seen.judge()
+
+
+@pytest.mark.parametrize(("target", "reason"), [("*", "lighthouse"), ("team-b", "resolver"), ("*", "way")])
+def test_what_surrounds_the_pods_makes_no_border_look_blind_so_its_coverage_is_told(target: str, reason: str) -> None:
+    seen = world(5400)
+    lacks = {f'sentinel_inconclusive{{target="{target}",reason="{reason}"}}': said((0, 1))}
+    seen.sentinel("team-a", lives=[(-9000, FOREVER)], coverage=lambda now: 0.8, more=lacks)
+
+    seen.stands("SentinelCoverageLow", at=5400, tenant="team-a")
+    for alert in ("SentinelNetworkBlind", "SentinelBlind", "SentinelApiUnreachable"):
+        seen.gone(alert, at=5400)
+    seen.judge()
