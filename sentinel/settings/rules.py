@@ -237,6 +237,39 @@ def _gateways(settings: Settings) -> Iterator[Fault]:
             yield Fault(("gateways", index, "primary"), f"one of its providers: {', '.join(names)}")
 
 
+def _patience(settings: Settings) -> Iterator[Fault]:
+    for index, gateway in enumerate(settings.gateways):
+        path: Path = ("gateways", index)
+        patience, within = gateway.patience, gateway.failover.within
+        if patience.total >= within:
+            hint = "a hang must be seen before the promise is broken"
+            yield Fault(
+                (*path, "patience", "total"),
+                f"less than failover.within, {written(within)}",
+                written(patience.total),
+                hint,
+            )
+        if patience.first_token > patience.total:
+            most = f"at most patience.total, {written(patience.total)}"
+            yield Fault((*path, "patience", "first_token"), most, written(patience.first_token))
+        if gateway.burst > gateway.baseline:
+            yield Fault((*path, "burst"), f"at most baseline, {written(gateway.baseline)}", written(gateway.burst))
+
+
+def _signs(settings: Settings) -> Iterator[Fault]:
+    for index, gateway in enumerate(settings.gateways):
+        for position, header in enumerate(gateway.headers):
+            if (header.value is None) == (header.file is None):
+                yield Fault(("gateways", index, "headers", position), "either value or file")
+        for position, provider in enumerate(gateway.providers):
+            for place, match in enumerate(provider.match):
+                path: Path = ("gateways", index, "providers", position, "match", place)
+                if match.where == "id_prefix" and match.key is not None:
+                    yield Fault((*path, "key"), "no key", hint="an answer has one id")
+                elif match.where != "id_prefix" and match.key is None:
+                    yield Fault(path, "a key: the name of a header, or a JSON pointer")
+
+
 RULES = (
     Rule((_TENANTS,), _tenant_names),
     Rule((_TENANTS,), _namespaces),
@@ -260,4 +293,6 @@ RULES = (
     Rule((("paging", "direct"),), _pushes),
     Rule((("paging", "relay"), ("relay",)), _relayed),
     Rule((("gateways",),), _gateways),
+    Rule((("gateways",),), _patience),
+    Rule((("gateways",),), _signs),
 )

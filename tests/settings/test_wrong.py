@@ -251,6 +251,28 @@ BESIDE = [
      "s.yaml:6: gateways[0].primary: found q, expected one of its providers: p"),
     ("a gateway twice", f"gateways: [{GATEWAY}, {GATEWAY}]",
      "s.yaml:6: gateways[1].name: found g, expected each gateway once"),
+    ("a hang that is seen too late", "gateways: [" + GATEWAY.replace("model", "patience: {total: 30s}, model") + "]",
+     ("s.yaml:6: gateways[0].patience.total: found 30s, expected less than failover.within, 30s"
+      " (a hang must be seen before the promise is broken)")),
+    ("a first token after the end", "gateways: [" + GATEWAY.replace("model", "patience: {total: 9s}, model") + "]",
+     "s.yaml:6: gateways[0].patience.first_token: found 10s, the default, expected at most patience.total, 9s"),
+    ("a burst that is slower", "gateways: [" + GATEWAY.replace("model", "burst: 3s, model") + "]",
+     "s.yaml:6: gateways[0].burst: found 3s, expected at most baseline, 2s"),
+    ("a header without a value", "gateways: [" + GATEWAY.replace("model", "headers: [{name: X-A}], model") + "]",
+     "s.yaml:6: gateways[0].headers[0]: found a mapping, expected either value or file"),
+    ("a sign without a place",
+     "gateways: [" + GATEWAY.replace("name: p", "name: p, match: [{where: header, regex: a}]") + "]",
+     ("s.yaml:6: gateways[0].providers[0].match[0]: found a mapping, expected a key: the name of a header,"
+      " or a JSON pointer")),
+    ("an id with a key",
+     "gateways: [" + GATEWAY.replace("name: p", "name: p, match: [{where: id_prefix, key: x, regex: a}]") + "]",
+     "s.yaml:6: gateways[0].providers[0].match[0].key: found x, expected no key (an answer has one id)"),
+    ("a budget of nothing", "gateways: [" + GATEWAY.replace("model", "budget: {tokens: 0}, model") + "]",
+     "s.yaml:6: gateways[0].budget.tokens: found 0, expected a number of tokens, at least 1"),
+    ("a status that is none", "gateways: [" + GATEWAY.replace("model", "graceful: [{regex: a, status: [42]}], model")
+     + "]", "s.yaml:6: gateways[0].graceful[0].status[0]: found 42, expected an HTTP status from 200 to 599"),
+    ("more than all", "gateways: [" + GATEWAY.replace("model", "streamed: 1.5, model") + "]",
+     "s.yaml:6: gateways[0].streamed: found 1.5, expected a share from 0 to 1, such as 0.75"),
     ("a check that would never run", "checks: [{name: x, probe: {kind: http}, expect: served}]",
      ("s.yaml:6: checks[0].probe: found a mapping, expected a kind of probe that this version can be given"
      " (there are none yet)")),
