@@ -4,6 +4,7 @@ from typing import Any
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.peek import Peek
+from sentinel.core import enumeration, kubelet, metadata
 from sentinel.core.crossing import Family
 from sentinel.core.roster import Roster
 from sentinel.engine.net_round import NetRound
@@ -13,6 +14,8 @@ from sentinel.probes.cloud import CloudProbe
 from sentinel.probes.node import NodeProbe
 from sentinel.settings import Settings
 
+SURROUNDING = (kubelet.CHECK, metadata.CHECK, enumeration.CHECK)
+"""The classes of promise that lookouts ask about."""
 NOT_PRIVATE = "network.dns.private"
 """The key by which it is no breach that names can be found."""
 
@@ -62,7 +65,6 @@ class _Around:
 
 def _dns(settings: Settings, around: _Around, clock: Clock) -> list[Lookout[Any]]:
     from sentinel.clients import resolver  # noqa: PLC0415  # who asks for names pays for the library
-    from sentinel.core.enumeration import control_of  # noqa: PLC0415
     from sentinel.probes.dns import DnsProbe  # noqa: PLC0415
 
     dns = settings.network.dns
@@ -74,7 +76,7 @@ def _dns(settings: Settings, around: _Around, clock: Clock) -> list[Lookout[Any]
         dns.zone,
         settings.targets,
         tuple(settings.own.namespaces),
-        dns.control or control_of(dns.zone),
+        dns.control or enumeration.control_of(dns.zone),
         around.address,
         allowed="" if dns.private else NOT_PRIVATE,
     )

@@ -29,10 +29,12 @@ from sentinel.engine.net_kept import Outliving
 from sentinel.engine.net_round import NetRound
 from sentinel.engine.net_young import Young
 from sentinel.engine.scheduler import Scheduler
+from sentinel.engine.surroundings import ROUNDS_BETWEEN, Surroundings
 from sentinel.engine.tasks import Start
 from sentinel.engine.voice import Voice
 from sentinel.errors import ClientError, OwnFault
 from sentinel.kinds import Directory
+from sentinel.lookouts import SURROUNDING, lookouts_of
 from sentinel.relaying import pod_uid
 from sentinel.settings import SELF, Settings
 from sentinel.settings.identities import OWN_ACCOUNT
@@ -84,6 +86,7 @@ class Networking:
             round_.news = young.see
             start("network: rounds", rounds.run)
             start("network: young pods", young.run)
+            self._look_around(settings, round_, start)
             yield rounds
 
     def close(self) -> None:
@@ -124,6 +127,25 @@ class Networking:
             late=self.metrics.schedule_lag.observe,
             failed=lambda: self.metrics.count_failed_round(checks),
         )
+
+    def _look_around(self, settings: Settings, round_: NetRound, start: Start) -> None:
+        """What has no beacon, where it is switched on; what is not any more is let go."""
+        every = ROUNDS_BETWEEN * round_.terms.every
+        around = Surroundings(lookouts_of(settings, round_, self.clock), self.book, self.clock, every)
+        checks = tuple(lookout.check for lookout in around.lookouts)
+        for gone in set(SURROUNDING) - set(checks):
+            self.book.plan(gone, (), every, self.clock.wall())
+        if checks:
+            looks = Scheduler(
+                round_=around.run,
+                every=lambda: every,
+                offset=spread(f"around/{settings.tenant}", every),
+                clock=self.clock,
+                skipped=lambda slots: self.metrics.count_skipped(slots, checks),
+                late=self.metrics.schedule_lag.observe,
+                failed=lambda: self.metrics.count_failed_round(checks),
+            )
+            start("network: surroundings", looks.run)
 
     def _expect(self, settings: Settings, round_: NetRound) -> None:
         self.metrics.expect_network(net_checks_of(settings), net_targets_of(settings), SELF, round_.period)

@@ -3,8 +3,8 @@
     controls | ask ask ask ... | controls again -> judge
                  \\_ served: published at once
 
-One lookout after the other, once a minute: what is open there is open for longer than that, and every
-address we knock at is a line in somebody's log.
+One lookout after the other, once in six rounds of the network: what is open there is open for longer
+than that, and every address we knock at is a line in somebody's log.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from sentinel.engine.crossings import Crossings
 from sentinel.engine.net_round import NetRound
 from sentinel.kinds import Lookout
 
-EVERY_SECONDS = 60.0
-"""Between two rounds."""
+ROUNDS_BETWEEN = 6
+"""Rounds of the network from one of these to the next: a minute, by default."""
 AT_ONCE = 8
 """Questions on their way at the same time."""
 
@@ -39,7 +39,7 @@ class Surroundings:
     lookouts: tuple[Lookout[Any], ...]
     book: Crossings
     clock: Clock
-    every: float = EVERY_SECONDS
+    every: float = 60.0
     number: int = field(default=0, init=False)
 
     async def run(self, slot: int = 0) -> None:
