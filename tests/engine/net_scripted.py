@@ -119,6 +119,7 @@ class Net:
     witness: ClientError | None = None
     number: int = 1
     roundtrip: float = 0.002
+    careful: bool = True  # verify what we say, which takes its time
     dialled: list[Attempt] = field(default_factory=list)
     before_dial: Callable[[], None] = lambda: None
     ledger: Ledger = field(default_factory=Ledger)
@@ -171,7 +172,8 @@ class Net:
         began = self.clock.wall()
         raw = self._raw(attempt)
         asked = challenge.challenge_in(raw)
-        assert asked is not None and challenge.is_asked_by(raw, self.own.signer.public), "what we sent is no challenge"
+        assert asked is not None, "what we sent is no challenge"
+        assert not self.careful or challenge.is_asked_by(raw, self.own.signer.public), "and not ours"
         fate, meant = self._fate(asked, attempt)
         if fate in ARRIVES and meant is not None:
             meant.arrived.append((self.clock.monotonic(), asked.nonce, attempt.protocol))
@@ -256,7 +258,8 @@ def crossing(
 
 
 def on_virtual_time(work: Coroutine[Any, Any, Any]) -> Any:
-    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+    # Nothing here waits for real sockets: time need not hesitate.
+    with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(noop_cycles=3)) as runner:
         return runner.run(work)
 
 

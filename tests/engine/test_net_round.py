@@ -397,7 +397,7 @@ def test_controls_that_are_red_do_not_make_the_round_longer():
     on_virtual_time(scene())
 
 
-def test_the_sockets_of_a_question_lie_apart_so_that_whatever_opens_is_met_within_a_round_and_a_second():
+def test_whatever_opens_meets_a_socket_within_a_round_and_a_second():
     async def scene():
         net = Net()
         times = []
