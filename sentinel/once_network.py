@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from sentinel.clients.clock import Clock
+from sentinel.core.net_gates import NetGate
 from sentinel.core.verdict import State
 from sentinel.errors import BadReply, OwnFault, Unreachable
 from sentinel.reports.outcome import EXIT_CODES
@@ -22,6 +23,7 @@ _POLL_SECONDS = 0.5
 _ROUNDS = 3.0
 """Rounds that are waited for: the one that is under way began before us."""
 _MOST_BYTES = 64 * 1024 * 1024
+_GATES = frozenset(NetGate)
 _GRAVITY = (State.HELD, State.INCONCLUSIVE, State.BREACHED)
 
 Row = dict[str, Any]
@@ -69,7 +71,7 @@ async def ask(settings: Settings, check: str, clock: Clock | None = None) -> See
             if is_new or clock.monotonic() > deadline:
                 found = await _get(session, settings.web.console, "breaches")
                 open_ = tuple(row for row in found if row["check"] == check and row["active"])
-                gates = tuple(row for row in status["gates"] if not row["up"])
+                gates = tuple(row for row in status["gates"] if not row["up"] and row["gate"] in _GATES)
                 return Seen(tuple(rows), open_, gates, not is_new)
             await asyncio.sleep(_POLL_SECONDS)
 

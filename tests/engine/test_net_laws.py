@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,16 +187,16 @@ def test_law_unattributed_is_never_without_a_live_target_and_nobody_at_nobodys_a
 
 @given(STORIES)
 def test_law_a_breach_is_only_what_got_through(story):
+    arrived_before: set[Any] = set()
+
     def look(net, chapter, records):
-        arrived_before = getattr(net, "arrived_before", set())
         for record in records:
             if record.verdict.state is not State.BREACHED or record.question.path is Path.KEPT:
                 continue
             fate = fate_of(chapter, record.question)
             late = record.verdict.reason is Reason.ARRIVED and record.question in arrived_before
             assert late or fate in (*ARRIVES, Fate.TAKEN, Fate.GARBAGE, Fate.FORGED), (record.question, fate)
-        asked = {r.question for r in records}
-        net.arrived_before = arrived_before | {q for q in asked if fate_of(chapter, q) in ARRIVES}
+        arrived_before.update(r.question for r in records if fate_of(chapter, r.question) in ARRIVES)
 
     run(story, look)
 
@@ -203,8 +204,8 @@ def test_law_a_breach_is_only_what_got_through(story):
 @settings(max_examples=60)
 @given(st.lists(CHAPTER, min_size=2, max_size=8))
 def test_law_no_breach_closes_without_two_proofs_of_that_question_in_a_row(story):
-    history = defaultdict(list)
-    opened = {}
+    history: defaultdict[Any, list[State]] = defaultdict(list)
+    opened: dict[Any, int] = {}
 
     def look(net, _, records):
         in_this_round = defaultdict(list)
