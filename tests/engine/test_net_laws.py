@@ -100,7 +100,7 @@ def fate_of(chapter, question):
     return chapter["fates"].get((question.protocol, question.family, question.path), chapter["default"])
 
 
-RED = {
+RED: dict[str, dict[str, Any]] = {
     "own beacon": {"to_own": Fate.SILENT},
     "lighthouse": {"to_lighthouse": Fate.SILENT},
     "witness": {"witness": gone_witness()},
@@ -126,7 +126,7 @@ def test_law_no_red_gate_ever_gives_held(red, story):
         assert not [series for series, since in net.last.breach_since.items() if since == 0.0]
 
     # Where it breaks midway, nothing else may keep the round from coming so far.
-    well = {"witness": None, "pods": 1} if "midway" in red else {}
+    well: dict[str, Any] = {"witness": None, "pods": 1} if "midway" in red else {}
     run([{**chapter, "midway": "", **well, **RED[red]} for chapter in story], look)
 
 
