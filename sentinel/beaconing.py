@@ -66,7 +66,7 @@ class Directory:
         """From now on it is this one."""
         if roster.beacons is not self.roster.beacons or roster.lighthouse is not self.roster.lighthouse:
             lighthouse = (roster.lighthouse,) if roster.lighthouse else ()
-            self._by_uid = {beacon.uid: beacon for beacon in (*roster.beacons, *lighthouse)}
+            self._by_uid = {beacon.uid: beacon for beacon in (*roster.askers, *roster.beacons, *lighthouse)}
         self.roster = roster
 
     def find(self, uid: str) -> Beacon | None:

@@ -149,8 +149,9 @@ def arrivals_light(uid: str, before: Roster, over: Roster, now: Roster) -> Light
     The first report may have been under way already; the second one began later.
     """
     first, since, heard = (roster.heard.get(uid, 0) for roster in (before, over, now))
-    # A witness that was restarted counts from 0 again, and has forgotten what arrived.
-    if first <= since and heard >= since + REPORTS:
+    # Another witness, or the same after a restart, counts anew and does not know what had arrived.
+    same = before.life == over.life == now.life
+    if same and first <= since and heard >= since + REPORTS:
         return OPEN
     return Light(up=False, detail=f"the beacon of pod {uid} has not reported what arrived")
 

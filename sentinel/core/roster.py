@@ -63,7 +63,8 @@ class Roster:
     `heard`: uid of a beacon -> how many reports of arrivals it has handed in so far. Two more than when a
     question was over mean that whatever had arrived by then is in `arrivals`: reports are sent one after
     the other. `refused`: addresses that no roster may hold, each with why. `life`: of the witness whose
-    counts these are; another one's begin anew.
+    counts these are; another one's begin anew. `askers`: who else may ask us, with nothing but target,
+    tenant, uid and key: we are not told of them to ask them.
     """
 
     number: int = 0
@@ -73,6 +74,7 @@ class Roster:
     arrivals: tuple[Arrival, ...] = ()
     refused: tuple[str, ...] = ()
     life: str = ""
+    askers: tuple[Beacon, ...] = ()
 
     def has_heard(self, uid: str, since: "Roster", reports: int = 2) -> bool:
         """Whether this beacon has reported so many times since then, to the same witness."""
@@ -144,13 +146,15 @@ def shown_to(viewer: Beacon, roster: Roster, ids: Mapping[str, str]) -> Roster:
 
     `ids`: what others know a tenant by, where that is not its name; an empty one: by nothing.
     """
-    told = (one for one in roster.beacons if one.tenant == viewer.tenant or ids.get(one.tenant, one.tenant))
+    told = [one for one in roster.beacons if one.tenant == viewer.tenant or ids.get(one.tenant, one.tenant)]
     chosen = [beacon for tenant in _by_tenant(told) for beacon in _some(tenant, viewer)]
-    beacons = tuple(_hidden(beacon, ids) if beacon.tenant != viewer.tenant else beacon for beacon in chosen)
+    beacons = tuple(_hidden(beacon, ids, viewer) for beacon in chosen)
+    named = {beacon.uid for beacon in chosen}
+    askers = tuple(_key_of(_hidden(one, ids, viewer)) for one in told if one.key and one.uid not in named)
     heard = {beacon.uid: roster.heard[beacon.uid] for beacon in beacons if beacon.uid in roster.heard}
     targets = {beacon.target: ids.get(beacon.tenant, beacon.target) for beacon in roster.beacons}
     arrivals = tuple(replace(one, target=targets.get(one.target, one.target)) for one in roster.arrivals)
-    return replace(roster, beacons=beacons, heard=heard, arrivals=arrivals)
+    return replace(roster, beacons=beacons, heard=heard, arrivals=arrivals, askers=askers)
 
 
 Told = Mapping[str, Refusal | None]
@@ -237,6 +241,14 @@ def _some(beacons: list[Beacon], viewer: Beacon) -> list[Beacon]:
     return sorted(beacons, key=rank)[:MOST_OF_A_TENANT]
 
 
-def _hidden(beacon: Beacon, ids: Mapping[str, str]) -> Beacon:
+def _key_of(beacon: Beacon) -> Beacon:
+    return Beacon(beacon.target, beacon.tenant, beacon.uid, 0, key=beacon.key)
+
+
+def _hidden(beacon: Beacon, ids: Mapping[str, str], viewer: Beacon) -> Beacon:
+    """By its id. A tenant is told its own, too: it is what it calls itself before others."""
     known_by = ids.get(beacon.tenant)
-    return beacon if known_by is None else replace(beacon, target=known_by, tenant=known_by)
+    if not known_by:
+        return beacon
+    own = beacon.tenant == viewer.tenant
+    return replace(beacon, target=beacon.target if own else known_by, tenant=known_by)

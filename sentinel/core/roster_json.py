@@ -1,8 +1,9 @@
 """The roster as the witness hands it out: JSON, bounded both ways.
 
-    Roster --written--> {"number", "life", "beacons", "lighthouse", "heard", "arrivals", "refused"} --parse--> Roster
+    Roster --written--> {"number", "life", "heard", "arrivals",
+                         "beacons", "lighthouse", "askers", "refused"} --parse--> Roster
 
-Where nothing changed since the number that was asked about, `beacons`, `lighthouse` and `refused` are left
+Where nothing changed since the number that was asked about, the second line is left
 out, and the reader keeps those it knows: what changes each second (who has reported, what has arrived)
 is small. Reading never raises: what makes no sense is no roster.
 """
@@ -47,7 +48,8 @@ def written(roster: Roster, *, after: int = -1) -> dict[str, Any]:
         return always
     lighthouse = None if roster.lighthouse is None else _beacon_written(roster.lighthouse)
     beacons = [_beacon_written(beacon) for beacon in roster.beacons]
-    return always | {"beacons": beacons, "lighthouse": lighthouse, "refused": [*roster.refused]}
+    askers = [[one.target, one.tenant, one.uid, base64.b64encode(one.key).decode("ascii")] for one in roster.askers]
+    return always | {"beacons": beacons, "lighthouse": lighthouse, "askers": askers, "refused": [*roster.refused]}
 
 
 def parse(body: bytes, known: Roster) -> Roster | None:
@@ -93,11 +95,12 @@ def _roster(found: Mapping[str, Any], known: Roster) -> Roster:
     if "beacons" not in found:
         if (number, life) != (known.number, known.life):
             raise _NoRosterError("it leaves out what we do not know")
-        return Roster(number, known.beacons, known.lighthouse, heard, arrivals, known.refused, life)
+        return Roster(number, known.beacons, known.lighthouse, heard, arrivals, known.refused, life, known.askers)
     beacons = tuple(_beacon(one) for one in _at_most(found["beacons"], MOST_BEACONS))
     lighthouse = None if found["lighthouse"] is None else _beacon(found["lighthouse"])
+    askers = tuple(_asker(*one) for one in _at_most(found["askers"], MOST_BEACONS))
     refused = tuple(_text(why, 1000) for why in _at_most(found["refused"], _MOST_REFUSED))
-    return Roster(number, beacons, lighthouse, heard, arrivals, refused, life)
+    return Roster(number, beacons, lighthouse, heard, arrivals, refused, life, askers)
 
 
 def _beacon(found: Mapping[str, Any]) -> Beacon:
@@ -119,6 +122,13 @@ def _beacon(found: Mapping[str, Any]) -> Beacon:
         host=_text(found["host"]),
         neutral=_truth(found["neutral"]),
     )
+
+
+def _asker(target: Any, tenant: Any, uid: Any, text: Any) -> Beacon:
+    key = key_of(text)
+    if key is None:
+        raise _NoRosterError("no key")
+    return Beacon(_text(target), _text(tenant), _text(uid), 0, key=key)
 
 
 def _arrival(found: Mapping[str, Any]) -> Arrival:

@@ -71,7 +71,7 @@ def who(said: Said, landing: Landing, roster: Roster) -> Beacon | None:
     found = challenge.answer_in(reply)
     if found is None:
         return None
-    known = (*roster.beacons, *((roster.lighthouse,) if roster.lighthouse is not None else ()))
+    known = (*roster.beacons, *roster.askers, *((roster.lighthouse,) if roster.lighthouse is not None else ()))
     signers = (beacon for beacon in known if beacon.uid == found.uid)
     return next((one for one in signers if challenge.is_answer(reply, said.raw, one.key)), None)
 

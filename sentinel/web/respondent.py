@@ -93,11 +93,11 @@ class Respondent:
 
         Behind a Service's address is any pod of a tenant: one of them is as good as another.
         """
-        answer = challenge.answered(raw, self.tenant, self.uid, self.signer)
+        tenant = self._tenant_of(self.uid) or self.tenant
+        answer = challenge.answered(raw, tenant, self.uid, self.signer)
         self._seen[raw] = _Seen(answer)
         if len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
-        tenant = self._tenant_of(self.uid) or self.tenant
         if asked.beacon != self.uid and self._tenant_of(asked.beacon) != tenant:
             self.refused(Refusal.ASTRAY)
         elif asked.uid != self.uid and (asker is None or asker.tenant != tenant):

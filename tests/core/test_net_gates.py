@@ -1,5 +1,6 @@
 """The gates of the network, each by itself, and which of them count for what."""
 
+import dataclasses
 from dataclasses import replace
 from itertools import product
 
@@ -160,3 +161,13 @@ def test_what_arrived_is_known_after_two_more_reports(before, over, now, up):
     counts = [{} if count is None else {"b-1": count} for count in (before, over, now)]
 
     assert arrivals_light("b-1", *(roster(heard=heard) for heard in counts)).up is up
+
+
+@pytest.mark.parametrize("lives", ["wwv", "wvv", "vww"])
+def test_what_another_witness_has_counted_says_nothing_about_this_one(lives):
+    told = [
+        dataclasses.replace(roster(heard={"b-1": count}), life=life)
+        for count, life in zip((4, 5, 9), lives, strict=True)
+    ]
+
+    assert not arrivals_light("b-1", *told).up

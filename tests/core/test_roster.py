@@ -191,10 +191,13 @@ class TestWhatASentinelIsTold:
     def test_everything_under_its_name(self):
         assert told(A, (A, B), heard={"u-b": 4}, arrivals=(ARRIVAL,)) == Roster(3, (A, B), None, {"u-b": 4}, (ARRIVAL,))
 
-    def test_under_opaque_others_have_ids_and_the_own_tenant_its_name(self):
+    def test_under_opaque_all_tenants_have_ids_and_the_own_one_its_namespace_besides(self):
         found = told(A, (A, B), {"team-a": "t-1", "team-b": "t-2"}, arrivals=(ARRIVAL,))
 
-        assert found.beacons == (A, dataclasses.replace(B, target="t-2", tenant="t-2"))
+        assert found.beacons == (
+            dataclasses.replace(A, tenant="t-1"),
+            dataclasses.replace(B, target="t-2", tenant="t-2"),
+        )
         assert found.arrivals == (dataclasses.replace(ARRIVAL, target="t-2"),)
         assert "team-b" not in repr(found)
 
@@ -209,13 +212,23 @@ class TestWhatASentinelIsTold:
         assert len(found) == MOST_OF_A_TENANT
         assert "u-1" in found
 
+    def test_whoever_may_ask_it_and_is_not_among_them_is_told_by_key_alone(self):
+        """Else it would not answer them, and they would take that for a denial."""
+        nodes = [dataclasses.replace(B, uid=f"u-{n}", node=f"n{n}") for n in range(100)]
+        keyless = dataclasses.replace(B, uid="u-x", key=b"")
+        found = told(A, (A, *nodes, keyless), {"team-b": "t-2"})
+
+        assert {one.uid for one in (*found.beacons, *found.askers)} == {"u-a", *(one.uid for one in nodes)}
+        assert len(found.askers) == 100 - MOST_OF_A_TENANT
+        assert set(found.askers) == {Beacon("t-2", "t-2", one.uid, 0, key=KEY) for one in found.askers}
+
     def test_different_sentinels_are_told_of_different_ones_and_each_of_the_same_again(self):
         nodes = [dataclasses.replace(B, uid=f"u-{n}", node=f"n{n}") for n in range(100)]
         viewers = [dataclasses.replace(A, uid=f"v-{n}", node="n200") for n in range(50)]
         seen = {one.uid for viewer in viewers for one in told(viewer, nodes).beacons}
 
         assert len(seen) > 90
-        assert told(A, nodes) == told(A, reversed(nodes)) == told(A, nodes)
+        assert told(A, nodes).beacons == told(A, reversed(nodes)).beacons
 
     def test_its_own_beacon_is_always_among_them(self):
         own = [dataclasses.replace(A, uid=f"u-{n}") for n in range(100)]

@@ -42,6 +42,17 @@ rosters = st.builds(
     arrivals=st.lists(arrivals, max_size=4).map(tuple),
     refused=st.lists(names, max_size=3).map(tuple),
     life=names,
+    askers=st.lists(
+        st.builds(
+            Beacon,
+            target=names,
+            tenant=names,
+            uid=names,
+            port=st.just(0),
+            key=st.binary(min_size=32, max_size=32),
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 ONE = Roster(
     7,
@@ -50,6 +61,8 @@ ONE = Roster(
     {"u-1": 3},
     (Arrival("team-b", "u-1", b"n" * 16, Protocol.UDP),),
     ("team-b 127.0.0.1: loopback",),
+    "life",
+    (Beacon("team-b", "team-b", "u-2", 0, key=b"m" * 32),),
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -88,6 +101,7 @@ def test_nonsense_is_no_roster_and_raises_nothing(said):
 PLACES = [(key,) for key in roster_json.written(ONE)] + [
     *(("beacons", 0, key) for key in roster_json.written(ONE)["beacons"][0]),
     *(("lighthouse", key) for key in ("key", "port", "ready")),
+    *(("askers", 0, at) for at in (0, 1, 2, 3)),
     *(("arrivals", 0, key) for key in ("target", "uid", "nonce", "protocol")),
 ]
 

@@ -294,7 +294,7 @@ class TestARound:
             await of_b.arrivals([challenge(a, b)])
             found = await of_a.roster()
 
-        assert {(one.target, one.tenant) for one in found.beacons} == {("roll-a", "team-a"), ("t-2", "t-2")}
+        assert {(one.target, one.tenant) for one in found.beacons} == {("roll-a", "t-1"), ("t-2", "t-2")}
         assert [one.target for one in found.arrivals] == ["t-2"]
         assert "team-b" not in repr(found)
         assert "roll-b" not in repr(found)
