@@ -13,6 +13,7 @@ from sentinel.kinds import Lookout
 from sentinel.probes.cloud import CloudProbe
 from sentinel.probes.node import NodeProbe
 from sentinel.settings import Settings
+from sentinel.world import net_targets_of
 
 SURROUNDING = (kubelet.CHECK, metadata.CHECK, enumeration.CHECK)
 """The classes of promise that lookouts ask about."""
@@ -75,6 +76,7 @@ def _dns(settings: Settings, around: _Around, clock: Clock) -> list[Lookout[Any]
         around.roster,
         dns.zone,
         settings.targets,
+        net_targets_of(settings),
         tuple(settings.own.namespaces),
         dns.control or enumeration.control_of(dns.zone),
         around.address,

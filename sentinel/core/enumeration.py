@@ -35,9 +35,6 @@ class Look(StrEnum):
     REVERSE = "reverse"  # the names of addresses, one after the other
 
 
-PER_TARGET = (Look.WILDCARD, Look.ANY, Look.SERVICE)
-
-
 @dataclass(frozen=True, slots=True)
 class NameQuestion:
     """One way, about one namespace or (`*`) all of them."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sentinel.clients.resolver import Resolver
 from sentinel.core import enumeration
 from sentinel.core.answer import Observation
-from sentinel.core.enumeration import PER_TARGET, Heard, Look, NameQuestion
+from sentinel.core.enumeration import Heard, Look, NameQuestion
 from sentinel.core.question import CLUSTER
 from sentinel.core.roster import Roster
 from sentinel.core.verdict import Reason
@@ -21,12 +21,16 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class DnsProbe:
-    """One server's word. `own`: our namespaces; `address`: our pod's, empty while it is not known."""
+    """One server's word. `own`: our namespaces; `homes`: those of `targets` that should have a Service of ours.
+
+    `address`: our pod's, empty while it is not known.
+    """
 
     resolver: Resolver
     roster: Callable[[], Roster]
     zone: str
     targets: tuple[str, ...]
+    homes: tuple[str, ...]
     own: tuple[str, ...]
     control: str
     address: Callable[[], str] = str
@@ -36,9 +40,10 @@ class DnsProbe:
     allowed: str = ""
 
     def questions(self) -> Collection[NameQuestion]:
-        """Three ways into each namespace, and two into all."""
-        inside = [(look, target) for target in self.targets for look in PER_TARGET]
-        ways = [*inside, (Look.TRANSFER, CLUSTER), (Look.REVERSE, CLUSTER)]
+        """Two or three ways into each namespace, and two into all."""
+        inside = [(look, target) for target in self.targets for look in (Look.WILDCARD, Look.ANY)]
+        services = [(Look.SERVICE, target) for target in self.targets if target in self.homes]
+        ways = [*inside, *services, (Look.TRANSFER, CLUSTER), (Look.REVERSE, CLUSTER)]
         return [NameQuestion(self.identity, look, target, self.zone) for look, target in ways]
 
     async def controls(self, questions: Collection[NameQuestion]) -> Mapping[NameQuestion, Reason]:

@@ -3,6 +3,7 @@
 import pytest
 
 from sentinel import settings
+from sentinel.core.enumeration import Look
 from sentinel.core.roster import Roster
 from sentinel.lookouts import NOT_PRIVATE, lookouts_of
 from tests.engine.net_scripted import Net
@@ -70,3 +71,9 @@ async def test_without_a_roster_there_are_no_nodes_to_ask(tmp_path):
         "sentinel-system",
         "*",
     }
+
+
+async def test_a_service_of_ours_is_asked_for_only_where_there_should_be_one(tmp_path):
+    (dns,) = looking(tmp_path, "network: {dns: {enabled: true, server: 10.96.0.10}}")
+
+    assert [question.target for question in dns.questions() if question.look is Look.SERVICE] == ["team-b"]

@@ -24,7 +24,7 @@ SHUT = {Look.WILDCARD: Answer.DENIED, Look.ANY: Answer.DENIED, Look.SERVICE: Ans
 def probe(port, roster=None, timeout=20.0, **more):
     roster = roster or Roster(beacons=(B,))
     resolver = Resolver("127.0.0.1", timeout, Clock(), port)
-    return DnsProbe(resolver, lambda: roster, ZONE, ("team-b",), ("team-a",), control_of(ZONE), **more)
+    return DnsProbe(resolver, lambda: roster, ZONE, ("team-b",), ("team-b",), ("team-a",), control_of(ZONE), **more)
 
 
 async def answers(asking):

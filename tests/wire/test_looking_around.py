@@ -41,7 +41,7 @@ async def test_it_asks_dns_while_it_is_told_to_and_proves_nothing_without_a_serv
     try:
         async with running(network, tmp_path, "true") as loaded:
             await until(asked)
-            await until(lambda: len(asked()) == 3 * len(loaded.targets) + 2)
+            await until(lambda: len(asked()) == 2 * len(loaded.targets) + 1 + 2)
         told = set(asked().values())
         async with running(network, tmp_path, "false"):
             left = asked()
