@@ -12,18 +12,24 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from tests.support.netns import Space
+from tests.support.netns import Space, enter
 
 _CHUNK = 65536
 
 
 @contextlib.contextmanager
-def doorway(space: Space, *ports: int) -> Iterator[None]:
-    """Open while the block lasts."""
+def doorway(space: Space, *ports: int, to: Space | None = None) -> Iterator[None]:
+    """Open while the block lasts. `to`: the pod that it leads to, in place of the machine."""
     listening = [space.do(_listen, port) for port in ports]
     loop = asyncio.new_event_loop()
     over = asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(_serve(listening, over),), name="doorway")
+
+    def run() -> None:
+        if to is not None:
+            enter(to.name)
+        loop.run_until_complete(_serve(listening, over))
+
+    thread = threading.Thread(target=run, name="doorway")
     thread.start()
     try:
         yield

@@ -23,7 +23,7 @@ from tests.support import netns
 
 TIMEOUT = 1.2
 """Seconds: an ICMPv6 that refuses is heard after one (`tests/wire/test_netns.py`)."""
-EVERY = 3.0
+EVERY = 2.2
 REPORT = 0.15
 
 

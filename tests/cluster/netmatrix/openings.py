@@ -59,25 +59,33 @@ class Opening:
 
     def asked(self, target: str, identity: str = "self") -> Crossing:
         """The question that must become a breach."""
-        return Crossing(identity, target, self.protocol, self.family, self.path)
+        path = Path.KEPT if self.kind == "kept" else self.path
+        return Crossing(identity, target, self.protocol, self.family, path)
 
     def expected(self, target: str, identity: str = "self") -> Mapping[Crossing, frozenset[Reason]]:
         """Every question that may become a breach, and as which; no other one of this target may."""
         # A packet may come through the hole, and the next one too late.
         reasons = {self.reason, Reason.UNATTRIBUTED} if self.kind == "blinking" else {self.reason}
         found = {self.asked(target, identity): frozenset(reasons)}
+        if self.kind == "kept":
+            new = Crossing(identity, target, self.protocol, self.family, self.path)
+            found[new] = frozenset({Reason.SERVED})
         if self.protocol in _OTHER:
             beside = Crossing(identity, target, _OTHER[self.protocol], self.family, self.path)
-            found[beside] = frozenset({Reason.UNATTRIBUTED})
+            # Once a policy looks at new connections only, what was said on those from before gets through.
+            old = {Reason.ARRIVED, Reason.SERVED} if self.kind == "kept" else set()
+            found[beside] = frozenset({Reason.UNATTRIBUTED, *old})
         return found
 
-    def shut(self, asker: Pod, pods: Sequence[Pod]) -> list[Rule]:
-        """The policy as it should be."""
-        return [rule for pod in pods for rule in shut(asker, pod, self.by)]
+    def shut(self, asker: Pod, pods: Sequence[Pod], *, lingering: bool = False) -> list[Rule]:
+        """The policy as it should be; `lingering`: it looks at new connections only, where that is the row."""
+        old = [Rule("accept", asker, pod, also="ct state established") for pod in pods]
+        new = [rule for pod in pods for rule in shut(asker, pod, self.by)]
+        return [*old, *new] if lingering and self.kind == "kept" else new
 
     def open(self, asker: Pod, pods: Sequence[Pod], service: Service) -> list[Rule]:
         """The same with its hole."""
-        return [*self._hole(asker, pods[-1], service), *self.shut(asker, pods)]
+        return [*self._hole(asker, pods[-1], service), *self.shut(asker, pods, lingering=True)]
 
     def _hole(self, asker: Pod, pod: Pod, service: Service) -> Iterator[Rule]:
         path = by_service(service.address(self.family)) if self.path is Path.SERVICE else NOT_BY_SERVICE
@@ -99,6 +107,8 @@ REASONS = {
     "blinking": Reason.SERVED,
     "one-way": Reason.ARRIVED,
     "handshake-only": Reason.UNATTRIBUTED,
+    "late": Reason.LATE,
+    "kept": Reason.KEPT,
 }
 
 
@@ -107,6 +117,8 @@ def rows() -> list[Opening]:
     found = [Opening("open", *way, by) for way in WAYS for by in Refusal]
     for kind in ("one-of-two", "one-way", "blinking"):
         found += [Opening(kind, *way) for way in WAYS]
+    # What is kept is a connection, and what comes late is tried by connections, to the pod itself.
+    found += [Opening(kind, Protocol.TCP, family, Path.POD) for kind in ("late", "kept") for family in Family]
     # Over UDP there is no handshake: what is not answered has either arrived or not.
     found += [Opening("handshake-only", *way) for way in WAYS if way[0] is not Protocol.UDP]
     return found
@@ -116,7 +128,15 @@ def sample() -> list[Opening]:
     """A few of each kind, in which every protocol, family, path and refusal is."""
     rng = random.Random(SEED)
     found: list[Opening] = []
-    for kind, most in {"open": 8, "one-of-two": 2, "one-way": 3, "handshake-only": 2, "blinking": 1}.items():
+    for kind, most in {
+        "open": 8,
+        "one-of-two": 2,
+        "one-way": 3,
+        "handshake-only": 2,
+        "blinking": 1,
+        "late": 1,
+        "kept": 1,
+    }.items():
         found += rng.sample([row for row in rows() if row.kind == kind], most)
     return found
 

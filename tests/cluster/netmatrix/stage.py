@@ -37,6 +37,8 @@ DETECTED = 4
 """Rounds until a hole must be a breach: one is usual."""
 BLINKING = 40
 """The same for one that is open for 300 ms in 5 s, on one way of twelve: each round has one chance in six."""
+RENEWED = 9.0
+"""Seconds: a pod is looked at for ten."""
 CLOSED = 6
 PLAYED = 2
 """Rounds of a disturbance: as many as would close a breach."""
@@ -53,8 +55,10 @@ class Target:
     hosts: list[Host]
     service: Service
 
-    def rules(self, asker: Pod, *, is_open: bool) -> list[Rule]:
-        return self.row.open(asker, self.pods, self.service) if is_open else self.row.shut(asker, self.pods)
+    def rules(self, asker: Pod, *, is_open: bool, lingering: bool) -> list[Rule]:
+        if is_open:
+            return self.row.open(asker, self.pods, self.service)
+        return self.row.shut(asker, self.pods, lingering=lingering)
 
 
 @dataclass
@@ -144,11 +148,13 @@ class Stage:
             await self.beacons.close(self.light)
             self._keeping.cancel()
 
-    def policy(self, is_open: Iterable[Opening], first: Iterable[object] = ()) -> None:
+    def policy(self, is_open: Iterable[Opening], first: Iterable[object] = (), *, lingering: bool = False) -> None:
         """The policies of all targets, these of them with their holes. `first`: rules before all others."""
         holes = set(is_open)
         rules = [
-            rule for target in self.targets.values() for rule in target.rules(self.me.pod, is_open=target.row in holes)
+            rule
+            for target in self.targets.values()
+            for rule in target.rules(self.me.pod, is_open=target.row in holes, lingering=lingering)
         ]
         for name, host in self.others.items():
             if name not in self._unprotected:
@@ -177,12 +183,21 @@ class Stage:
     def play(self) -> None:
         """Every row, from its hole to its end; what became of it is in `outcomes`."""
         self.outcomes = {row.name: Outcome() for row in self.rows}
-        steady = [row for row in self.rows if row.kind != "blinking"]
-        flickering = [row for row in self.rows if row.kind == "blinking"]
+        flickering, late, kept = (self._of(kind) for kind in ("blinking", "late", "kept"))
+        steady = [row for row in self.rows if row not in (*flickering, *late)]
+        self.policy(late)
+        self.do(self._renew, late)
         self.policy(steady)
-        self._until(self._detected(steady), DETECTED)
+        # What is kept is seen when nothing new gets through any more.
+        self._until(self._detected([*late, *(row for row in steady if row not in kept)]), DETECTED)
+        self.policy((), lingering=True)
+        self._until(self._detected(kept), DETECTED)
         if flickering:
-            with blinking(lambda is_open: self.policy(flickering if is_open else ()), OPEN_SECONDS, EVERY_SECONDS):
+
+            def switch(is_open: bool) -> None:
+                self.policy(flickering if is_open else ())
+
+            with blinking(switch, OPEN_SECONDS, EVERY_SECONDS):
                 self._until(self._detected(flickering), BLINKING)
         self.policy(())
         self._until(self._closed, CLOSED)
@@ -191,6 +206,21 @@ class Stage:
             stayed = [told(asked, seen) for asked, seen in self.asker.open().items() if asked.target == target.name]
             self.outcomes[row.name].stayed = stayed
             self.outcomes[row.name].unproven = self._premature(target)
+
+    def _of(self, kind: str) -> list[Opening]:
+        return [row for row in self.rows if row.kind == kind]
+
+    async def _renew(self, rows: Sequence[Opening]) -> None:
+        """New pods for these targets, looked at until they are seen to be open, and not by any round."""
+        targets = [self.targets[row.name] for row in rows]
+        for target in targets:
+            await self.beacons.remove(target.hosts[0])
+            target.hosts = [await self.beacons.start(target.name, target.pods[0])]
+        wanted = {target.row.asked(target.name) for target in targets}
+        until = self.loop.time() + RENEWED
+        while not wanted <= self.asker.open().keys() and self.loop.time() < until:
+            await self.asker.net.fetch()
+            await asyncio.sleep(0.1)
 
     def _until(self, over: Callable[[int], bool], most: int) -> None:
         for number in range(1, most + 1):
