@@ -58,7 +58,7 @@ class Settings(Section):
     """The forbidden reads."""
 
     network: Network = Network()
-    """The forbidden connections (not asked yet)."""
+    """The forbidden connections."""
 
     gateways: tuple[Gateway, ...] = ()
     """The gateways (not asked yet)."""
