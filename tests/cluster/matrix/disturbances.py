@@ -20,6 +20,7 @@ from typing import Any
 from sentinel.core.question import Question
 from tests.cluster.ground import Ground
 from tests.cluster.lookout import Lookout
+from tests.cluster.matrix import classes
 from tests.cluster.test_blind import CAUSES, Affected, Blind, about
 from tests.support import authorizer, manifests, proxy
 from tests.support.admission import DenyingWebhook
@@ -29,6 +30,7 @@ from tests.support.proxy import Answer, Fault, Forward, Request
 
 SEED = 4
 SAMPLE = 8
+INSTALLED = 60.0
 TOLD = 5.0
 """Seconds until a change of ours is obeyed by the API server: less than one is usual."""
 
@@ -42,7 +44,7 @@ class Disturbance:
     late: rounds after the break in which proofs may still be made, where the design says so.
     sign: from when on nothing may be held, where what breaks takes a while to be felt.
     rounds: how many are run under it; patience: seconds that each may take for its questions.
-    new: it is there before the sentinel starts.
+    new: it is there before the sentinel starts. whole: what else must be so before and after it.
     """
 
     name: str
@@ -53,14 +55,11 @@ class Disturbance:
     rounds: int = 6
     patience: float = 20.0
     new: bool = False
+    whole: Callable[[Lookout], bool] = lambda look: True
 
 
 def everything(question: Question) -> bool:
     return True
-
-
-def nothing(question: Question) -> bool:
-    return False
 
 
 # Real parts that fail or get in the way.
@@ -202,6 +201,25 @@ def terminating(ground: Ground) -> Iterator[None]:
         admin.patch(kept, {"metadata": {"finalizers": None}})
         eventually(lambda: not admin.exists(manifests.namespace("team-b")), 60, "the namespace is gone")
         ground.install()
+
+
+@contextmanager
+def no_widgets(ground: Ground) -> Iterator[None]:
+    """The type is taken out of the API server, and installed again."""
+    admin = ground.cluster.admin
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{classes.OWN}"
+    types = f"/apis/{classes.OWN}/v1"
+    found = admin.must("GET", path)
+    whole = {key: found[key] for key in ("apiVersion", "kind", "spec")} | {
+        "metadata": {"name": f"widgets.{classes.OWN}"}
+    }
+    admin.delete(whole)
+    try:
+        eventually(lambda: admin.request("GET", types).status == 404, INSTALLED, "the type is gone")
+        yield
+    finally:
+        admin.apply(whole)
+        eventually(lambda: admin.request("GET", types).status == 200, INSTALLED, "the type is served again")
 
 
 def behind(answer: Callable[..., Any]) -> Around:
@@ -374,6 +392,10 @@ def of_widgets(question: Question) -> bool:
     return question.resource.plural == "widgets"
 
 
+def asks_about_widgets(look: Lookout) -> bool:
+    return any(map(of_widgets, look.book.plan.questions))
+
+
 def fronted(name: str, fault: Fault, where: str, blinds: Affected) -> Disturbance:
     return Disturbance(name, told(fault, path(where)), blinds)
 
@@ -387,6 +409,14 @@ OWN = (
     Disturbance("a binding to a role that is not there", missing_role),
     Disturbance("a namespace that is nobody's yet", new_namespace),
     Disturbance("a namespace that is terminating", terminating, about("team-b")),
+    # Denied perfectly, there or not: it may be called held until discovery is read anew.
+    Disturbance(
+        "a CRD removed",
+        no_widgets,
+        of_widgets,
+        sign=lambda look: not asks_about_widgets(look),
+        whole=asks_about_widgets,
+    ),
     Disturbance("a webhook authorizer that times out", behind(authorizer.hangs), everything, rounds=2, patience=1.0),
     Disturbance("a webhook authorizer that breaks", behind(authorizer.breaks), everything, rounds=1, patience=1.0),
     Disturbance("a webhook authorizer that denies with a reason", behind(authorizer.denies), rounds=2),

@@ -149,15 +149,19 @@ class Stage:
 
     async def suffer(self, row: Disturbance) -> None:
         """Break, look, mend, prove. Raises Misjudged with what was held or called a breach."""
+
+        def is_whole(seen: Lookout) -> bool:
+            return seen.all_held and row.whole(seen)
+
         look = self.ground.look = self._lookout("team-a", behind_front=True)
         if not row.new:
-            await look.until(lambda seen: seen.all_held, MOST_ROUNDS, "all held before the break")
+            await look.until(is_whole, MOST_ROUNDS, "all held before the break")
         with row.around(self.ground):
             records = await look.rounds(row.late, row.patience)
             if row.sign is not None:
                 records += await look.until(row.sign, MOST_ROUNDS, f"{row.name} is felt")
             during = await look.rounds(row.rounds, row.patience)
-        after = await look.until(lambda seen: seen.all_held, MOST_ROUNDS, f"all held after {row.name}")
+        after = await look.until(is_whole, MOST_ROUNDS, f"all held after {row.name}")
         breaches = [r for r in (*records, *during, *after) if r.verdict.state is State.BREACHED]
         held = [r for r in during if r.verdict.state is State.HELD and row.blinds(question_of(r))]
         if breaches or held or look.metrics().sum("sentinel_breaches_total"):
