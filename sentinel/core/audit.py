@@ -24,6 +24,7 @@ MOST_OPEN = 100_000
 MOST_KINDS = 5_000
 _MOST_NUMBER = 2**30
 """Of a request in its process: years. Somebody may have written another one into a ledger."""
+ANONYMOUS = "system:anonymous"
 READS = ("get", "list", "watch")
 _UNENDED = "ResponseStarted"
 _STAGES = ("ResponseStarted", "ResponseComplete", "Panic")
@@ -180,7 +181,7 @@ class Sifted:
     last: float | None = None
     ours: int = 0
     claimed: int = 0
-    """Uses with our marks while there is no ledger to check them against."""
+    """Uses with our marks while there is no ledger to check them against, or none that is as new."""
     uncovered: int = 0
     """Requests of our own accounts at a time of which no ledger is there."""
     uses: list[Event] = field(default_factory=list)
@@ -239,13 +240,21 @@ class Sifted:
         written, form = Written.NOT, None
         if self.ledger is not None:
             written, form, _ = self.ledger.look(event.audit_id)
-        elif number_of(event.audit_id) is not None:
+        if self._is_claimed(event):
             # Anybody can write such an Audit-Id: it is told apart, and not taken away.
             self.claimed += 1
             return True
         ours = written is Written.HERE and form is not None and _same(form, event)
         self.ours += ours
         return ours
+
+    def _is_claimed(self, event: Event) -> bool:
+        """Whether it bears our marks, and no ledger can say more: none is there, or it was not written down yet."""
+        if self.ledger is None:
+            return number_of(event.audit_id) is not None
+        # The ledger is read first, and a process that goes on asking writes at the end of each round.
+        newer = self.ledger.until is not None and event.at > self.ledger.until
+        return newer and event.user in (*self.wanted.own, ANONYMOUS) and self.ledger.is_ahead(event.audit_id)
 
     def _check(self, event: Event) -> None:
         if self.ledger is None:
@@ -311,7 +320,7 @@ def _same(form: Form, event: Event) -> bool:
     method = _METHODS.get(event.verb)
     return (
         form.path == event.uri
-        and form.user in ("*", "" if event.user == "system:anonymous" else event.user)
+        and form.user in ("*", "" if event.user == ANONYMOUS else event.user)
         and (form.impersonated == event.impersonated or _was_refused(event))
         and (method is None or method == form.method)
     )

@@ -120,6 +120,12 @@ class Ledger:
         run = runs[at]
         return Written.HERE, self.forms[match[1]].get(run.form + number - run.first), run.status
 
+    def is_ahead(self, audit_id: str) -> bool:
+        """Whether its number comes after the last that its process, one that is here, wrote down."""
+        match = _ID.fullmatch(audit_id)
+        runs = self._of(match[1]) if match else []
+        return match is not None and bool(runs) and int(match[2]) >= runs[-1].first + runs[-1].length
+
     def _of(self, process: str) -> list[_Run]:
         if not self._sorted:
             for runs in self.runs.values():

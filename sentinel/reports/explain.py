@@ -157,12 +157,17 @@ def _used(used: Sifted) -> Iterator[str]:
     else:
         yield "not used: no granted request in this time but our own" + ("" if used.lines else " (the log is empty)")
     if used.claimed:
-        yield f"{used.claimed} more have an Audit-Id of our form; without --ledger nobody knows whether they are ours"
+        yield f"{used.claimed} more have an Audit-Id of our form; {_unknown(used)}"
     if used.uncovered:
         yield f"{used.uncovered} requests of our accounts at times of which no ledger was given"
     for odd, count in used.found.most_common():
         yield f"SUSPICIOUS: {count} requests in our name, {odd.value}"
     yield from (f"  {row}" for row in odd_ones(used.findings[:_SHOWN]))
+
+
+def _unknown(used: Sifted) -> str:
+    why = "without --ledger" if used.ledger is None else "they are newer than the ledger: until it is read again"
+    return f"{why} nobody knows whether they are ours"
 
 
 def _rows(used: Sifted) -> Iterator[str]:

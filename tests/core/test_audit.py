@@ -110,6 +110,36 @@ def test_a_second_request_with_the_same_id_is_a_finding_and_the_second_event_of_
     assert odd(begun, begun) == {Odd.TWICE: 1}
 
 
+def test_what_we_asked_after_the_ledger_was_read_is_claimed_and_no_use() -> None:
+    book = kept(Asked(1, 1, 403), Asked(4, 1, 403), until=NOON - 5)
+
+    wanted = Wanted(users=frozenset({USER, "system:anonymous"}), own=frozenset({USER}))
+    nobody = event(6, annotations=GRANTED, user={"username": "system:anonymous"})
+
+    found = sifted(event(5, annotations=GRANTED), nobody, wanted=wanted, book=book)
+
+    assert (found.used, found.claimed, found.uncovered, dict(found.found)) == (0, 2, 1, {})
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        event(3, annotations=GRANTED),
+        event(5, annotations=GRANTED, auditID="sentinel-ffffffffffff-5"),
+        event(5, annotations=GRANTED, auditID="6f0e0f2c-0000-4000-8000-000000000000"),
+        event(5, annotations=GRANTED, user={"username": EVE}),
+        event(5, annotations=GRANTED, requestReceivedTimestamp="2026-11-21T11:59:50.000000Z"),
+    ],
+)
+def test_only_our_own_next_number_after_the_ledger_is_claimed(stranger: dict[str, Any]) -> None:
+    wanted = Wanted(users=frozenset({USER, EVE}), own=frozenset({USER}))
+    book = kept(Asked(1, 1, 403), Asked(4, 1, 403), until=NOON - 5)
+
+    found = sifted(stranger, wanted=wanted, book=book)
+
+    assert (found.used, found.claimed) == (1, 0)
+
+
 def test_what_came_when_no_ledger_was_kept_is_counted_and_not_accused() -> None:
     book = kept(Asked(1, 1, 403), since=NOON + 10)
 
