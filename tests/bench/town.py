@@ -50,9 +50,9 @@ def tenants(count: int) -> list[str]:
 
 
 @contextmanager
-def town(count: int) -> Iterator[Town]:
-    """So many tenants of one namespace each, and no Prometheus Operator."""
-    chosen = chart.values(monitor={"enabled": False})
+def town(count: int, *, witnessed: bool = False) -> Iterator[Town]:
+    """So many tenants of one namespace each, and no Prometheus Operator. `witnessed`: installed with a witness."""
+    chosen = (chart.witnessed if witnessed else chart.values)(monitor={"enabled": False})
     chosen["tenants"] = [{"name": name, "namespaces": [name]} for name in tenants(count)]
     rendered = chart.render(chosen)
     with ControlPlane() as cluster:

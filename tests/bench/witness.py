@@ -16,7 +16,7 @@ WATCHED = 40.0
 
 def measure() -> Iterator[Row]:
     for size in SIZES:
-        with town(size) as here:
+        with town(size, witnessed=True) as here:
             # One after the other: what the API server pays is then paid for one of them.
             with here.sentinel(tenants(size)[0]) as sentinel:
                 yield Row(f"tenant among {size}, default settings", _measured(here, sentinel))
