@@ -11,7 +11,7 @@ from the file is a `generation`, built again as a whole when a new file is right
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,13 +126,15 @@ class Daemon:
             if world.found is None:
                 # Outside a pod it is decided here whether we may run at all.
                 await world.prepare()
+            network = await self._ask_network(settings, relay, stack)
             start = await stack.enter_async_context(tasks.running())
             start("kubeconfig and requested tokens", world.keep)
             start("rounds", rounds.run)
             start("loop lag", self._measure_lag)
             if relay is not None:
                 start("hints", self._follower(relay, runner).run)
-            await self._ask_network(settings, relay, start, stack)
+            for name, task in network.items():
+                start(name, task)
             for sender in pager:
                 start("pages", sender.run)
             for writer in journal:
@@ -143,20 +145,20 @@ class Daemon:
             yield
 
     async def _ask_network(
-        self, settings: Settings, relay: "RelayClient | None", start: tasks.Start, stack: AsyncExitStack
-    ) -> None:
-        """The rounds of the network, where there are any; else what was believed of it ends as it must."""
+        self, settings: Settings, relay: "RelayClient | None", stack: AsyncExitStack
+    ) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """The tasks of the network, where it is asked; else what was believed of it ends as it must."""
         self._network_rounds = None
         if not settings.network.enabled:
-            start("network: what is left", self._let_go)
-            return
+            return {"network: what is left": self._let_go}
         if self._network is None:
             from sentinel.networking import Networking  # noqa: PLC0415  # who asks the network pays for cryptography
 
             self._network = Networking(self.metrics, self.crossings, self.clock)
-        rounds = await stack.enter_async_context(self._network.generation(settings, relay, start))
-        self.planes.open(TIER, self.clock.wall(), rounds.every())
-        self._network_rounds = rounds
+        found = await stack.enter_async_context(self._network.generation(settings, relay))
+        self.planes.open(TIER, self.clock.wall(), found.rounds.every())
+        self._network_rounds = found.rounds
+        return found.tasks
 
     async def _let_go(self) -> None:
         """For ever, where the network is not asked any more."""

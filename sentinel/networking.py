@@ -10,8 +10,9 @@ from the settings and is built anew with them.
 
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -30,7 +31,6 @@ from sentinel.engine.net_round import NetRound
 from sentinel.engine.net_young import Young
 from sentinel.engine.scheduler import Scheduler
 from sentinel.engine.surroundings import ROUNDS_BETWEEN, Surroundings
-from sentinel.engine.tasks import Start
 from sentinel.engine.voice import Voice
 from sentinel.errors import ClientError, OwnFault
 from sentinel.kinds import Directory
@@ -42,12 +42,23 @@ from sentinel.sinks.beacon import BeaconMetrics
 from sentinel.sinks.metrics import Metrics
 from sentinel.world import net_checks_of, net_targets_of, net_terms_of
 
+Task = Callable[[], Awaitable[None]]
+"""Something to be run for ever."""
+
 _log = structlog.get_logger()
 
 
 def user_of(settings: Settings) -> str:
     """Whose account we are, for the command in a page."""
     return ACCOUNT.format(settings.home, OWN_ACCOUNT)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What follows from one reading of the settings: `tasks`, by name, are to be run for ever."""
+
+    rounds: Scheduler
+    tasks: Mapping[str, Task]
 
 
 @dataclass
@@ -66,8 +77,11 @@ class Networking:
         self.lines = KeptLines(self.clock)
 
     @contextlib.asynccontextmanager
-    async def generation(self, settings: Settings, relay: RelayClient | None, start: Start) -> AsyncIterator[Scheduler]:
-        """What follows from these settings, running. Raises OwnFault when the beacon's port cannot be had."""
+    async def generation(self, settings: Settings, relay: RelayClient | None) -> AsyncIterator[Generation]:
+        """What follows from these settings. Raises OwnFault when the beacon's port cannot be had.
+
+        Its tasks have to be over when the block ends: the sockets that they ask with end with it.
+        """
         own = self._own_beacon(settings, self.metrics.registry)
         async with contextlib.AsyncExitStack() as stack:
             dialer = await stack.enter_async_context(Dialer(settings.network.sockets, self.clock))
@@ -77,17 +91,16 @@ class Networking:
             round_ = self._round(settings, way, dialer, own)
             rounds = self._scheduler(settings, round_)
             self._expect(settings, round_)
+            young = Young(round_, self.clock)
+            round_.news = young.see
+            tasks: dict[str, Task] = {"network: rounds": rounds.run, "network: young pods": young.run}
             if own is not None:
                 port = await stack.enter_async_context(own.serve(settings.network.beacon.port))
                 if relay is not None:
-                    start("network: roster", lambda: own.directory.keep(_Heard(relay, round_)))
-                    start("network: reports", lambda: own.keep_reporting(relay, port))
-            young = Young(round_, self.clock)
-            round_.news = young.see
-            start("network: rounds", rounds.run)
-            start("network: young pods", young.run)
-            self._look_around(settings, round_, start)
-            yield rounds
+                    tasks["network: roster"] = partial(own.directory.keep, _Heard(relay, round_))
+                    tasks["network: reports"] = partial(own.keep_reporting, relay, port)
+            tasks |= self._look_around(settings, round_)
+            yield Generation(rounds, tasks)
 
     def close(self) -> None:
         """At the end of the process."""
@@ -128,24 +141,23 @@ class Networking:
             failed=lambda: self.metrics.count_failed_round(checks),
         )
 
-    def _look_around(self, settings: Settings, round_: NetRound, start: Start) -> None:
+    def _look_around(self, settings: Settings, round_: NetRound) -> dict[str, Task]:
         """What has no beacon, where it is switched on; what is not any more is let go."""
         every = ROUNDS_BETWEEN * round_.terms.every
         around = Surroundings(lookouts_of(settings, round_, self.clock), self.book, self.clock, every)
         checks = tuple(lookout.check for lookout in around.lookouts)
         for gone in set(SURROUNDING) - set(checks):
             self.book.plan(gone, (), every, self.clock.wall())
-        if checks:
-            looks = Scheduler(
-                round_=around.run,
-                every=lambda: every,
-                offset=spread(f"around/{settings.tenant}", every),
-                clock=self.clock,
-                skipped=lambda slots: self.metrics.count_skipped(slots, checks),
-                late=self.metrics.schedule_lag.observe,
-                failed=lambda: self.metrics.count_failed_round(checks),
-            )
-            start("network: surroundings", looks.run)
+        looks = Scheduler(
+            round_=around.run,
+            every=lambda: every,
+            offset=spread(f"around/{settings.tenant}", every),
+            clock=self.clock,
+            skipped=lambda slots: self.metrics.count_skipped(slots, checks),
+            late=self.metrics.schedule_lag.observe,
+            failed=lambda: self.metrics.count_failed_round(checks),
+        )
+        return {"network: surroundings": looks.run} if checks else {}
 
     def _expect(self, settings: Settings, round_: NetRound) -> None:
         self.metrics.expect_network(net_checks_of(settings), net_targets_of(settings), SELF, round_.period)
