@@ -30,6 +30,6 @@ COPY --from=builder /opt/sentinel /opt/sentinel
 ENV PATH=/opt/sentinel/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # The number and not a name: Kubernetes' runAsNonRoot can only check a number.
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 7462/tcp 7462/udp
 ENTRYPOINT ["sentinel"]
 CMD ["run", "--config", "/etc/sentinel/sentinel.yaml"]

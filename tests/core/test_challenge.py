@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.core import carried
+from sentinel.core import carried, challenge
 from sentinel.core.carried import Part
 from sentinel.core.challenge import (
     ANSWER_BYTES,
@@ -97,6 +97,16 @@ def test_the_same_nonce_asked_by_another_way_has_another_answer():
     udp = asked(Challenge(b"n" * 16, "team-a", UID_A, UID_B, Protocol.UDP, Family.V4, Path.POD), ASKER)
 
     assert not is_answer(answered(udp, "team-b", UID_B, BEACON), asked(PLAIN, ASKER), BEACON.public)
+
+
+def test_an_answer_to_somebody_else_is_none_even_if_its_beacon_signs_it():
+    raw = asked(PLAIN, ASKER)
+    fields = (challenge.ANSWERED, PLAIN.nonce, b"team-b", UID_B.encode(), UID_B.encode())
+    body = challenge._ANSWERED.pack(*fields)
+    reply = body + BEACON.sign(body + challenge._digest(raw))
+
+    assert answer_in(reply) is not None
+    assert not is_answer(reply, raw, BEACON.public)
 
 
 def test_a_challenge_that_comes_back_is_no_answer():

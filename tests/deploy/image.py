@@ -100,7 +100,7 @@ def build(folder: Path, context: Path) -> Stage:
             case "USER":
                 stage.user = step.text
             case "EXPOSE":
-                stage.port = int(step.text)
+                stage.port = int(step.words[0])  # the others: see network.beacon.port
             case "ENTRYPOINT":
                 stage.entrypoint = step.json
             case "CMD":

@@ -301,6 +301,22 @@ def test_a_datagram_that_is_none_of_ours_is_told_and_an_empty_one_passed_over():
     assert (landing.connected, landing.error, landing.reply) == (True, "", b"x" * MOST_REPLY)
 
 
+def test_half_an_answer_in_a_datagram_is_no_part_of_the_next():
+    with datagrams() as sock:
+
+        def talk():
+            _, peer = sock.recvfrom(4096)
+            sock.sendto(REPLY[:100], peer)
+            sock.sendto(REPLY, peer)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        landing = one(udp(sock.getsockname()[1]))
+        thread.join()
+
+    assert landing.reply == REPLY
+
+
 @pytest.mark.parametrize("address", ["", "localhost", "team-b.svc", "10.0.0.256", "::1%lo:", "127.0.0.1\0"])
 def test_a_name_is_never_looked_up(address):
     assert one(tcp(7462, address)).error == "EINVAL"
