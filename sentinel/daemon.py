@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sentinel.clients.clock import Clock
-from sentinel.clients.kube import noted_by
+from sentinel.clients.kube import allowed_by, noted_by
+from sentinel.clients.lease import LeaseClient
 from sentinel.core.plan import Plan, glance_cost
 from sentinel.core.question import CLUSTER
 from sentinel.core.record import Round
@@ -33,10 +34,12 @@ from sentinel.engine.follow import Follower
 from sentinel.engine.planes import Planes
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
+from sentinel.engine.tenure import Tenure
 from sentinel.kinds import Sink
 from sentinel.paging import FLUSH_SECONDS, pager_to
 from sentinel.reload import Configured
 from sentinel.settings import Settings
+from sentinel.sharing import Shared, name_of_pod
 from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
@@ -81,17 +84,62 @@ class Daemon:
         self.book = Book(plan_of(self.first), self.clock.wall(), (self.planes.plane(planes.LEAD),))
         self.crossings = Crossings(self.clock.wall(), (self.planes.plane(TIER),))
         self._network: Networking | None = None
+        self._asks = True
+        self._turned = asyncio.Event()
+        self.tenure: Tenure | None = None
 
     async def run(self) -> None:
         """Until stopped. Raises ConfigError for an identity that must not run."""
         self.configured.listen_to_signals()
         _log.info("sentinel.started", tenant=self.first.tenant, cluster=self.first.cluster)
-        while not self.configured.stop.is_set():
-            async with self._generation():
-                await self.configured.until_stopped_or_changed()
+        async with self._elected():
+            while not self.configured.stop.is_set():
+                self._turned.clear()
+                self._take_turn(asks=self.tenure is None or self.tenure.since > 0)
+                async with self._generation():
+                    await self._until_stopped_or_changed()
         if self._network is not None:
             self._network.close()
         _log.info("sentinel.stopped", tenant=self.first.tenant)
+
+    @contextlib.asynccontextmanager
+    async def _elected(self) -> AsyncIterator[None]:
+        """Where a Lease is shared: stand for it as long as we run, and leave it to the next one at the end."""
+        name = self.first.isolation.lease
+        if name is None:
+            yield
+            return
+        shared = Shared(World(self.first, self.environ, self.clock), LeaseClient(self.first.home, name, self.clock))
+        self.tenure = Tenure(name_of_pod(self.environ), shared, self.clock, self._turned.set)
+        async with tasks.running() as start:
+            start("lease", self.tenure.run)
+            yield
+        await self.tenure.release()
+
+    async def _until_stopped_or_changed(self) -> None:
+        """Until there are new settings, it is over, or the API server is ours or another pod's to ask."""
+        news = (self.configured.until_stopped_or_changed(), self._turned.wait())
+        waits = [asyncio.ensure_future(wait) for wait in news]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in done:
+                wait.result()
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _take_turn(self, *, asks: bool) -> None:
+        """What one holder believed of the API is nobody else's, nor its own later: each begins unproven."""
+        self.metrics.lease_since.set(self.tenure.since if self.tenure is not None else 0.0)
+        if asks is self._asks:
+            return
+        self._asks = asks
+        self.planes.lead(ours=asks)
+        self.metrics.stand_by()
+        self.history.stand_by()
+        plan = plan_of(self.configured.settings)
+        self.book = Book(plan, self.clock.wall(), (self.planes.plane(planes.LEAD),))
 
     @contextlib.asynccontextmanager
     async def _generation(self) -> AsyncIterator[None]:
@@ -104,8 +152,9 @@ class Daemon:
         self.book.replan(plan)
         self.book.expiry = lambda: world.expiry(probe)
         self.book.replanned = self._expect
-        self._expect(self.book.plan)
-        self.metrics.show_proofs(self.book.beliefs().oldest_proofs())
+        if self._asks:
+            self._expect(self.book.plan)
+            self.metrics.show_proofs(self.book.beliefs().oldest_proofs())
         runner = RoundRunner(probe, self.book, self.clock)
         rounds = self._scheduler(runner)
         async with AsyncExitStack() as stack:
@@ -115,6 +164,8 @@ class Daemon:
             for ledger in journal:
                 stack.enter_context(noted_by(ledger.note))
             self.planes.sinks = (*self._lasting, *pager, *journal)
+            if self.tenure is not None and self._asks:
+                stack.enter_context(allowed_by(self.tenure.holds))
             served = web.serve(
                 settings.web,
                 registry=self.metrics.registry,
@@ -128,10 +179,11 @@ class Daemon:
                 await world.prepare()
             network = await self._ask_network(settings, relay, stack)
             start = await stack.enter_async_context(tasks.running())
-            start("kubeconfig and requested tokens", world.keep)
-            start("rounds", rounds.run)
+            if self._asks:
+                start("kubeconfig and requested tokens", world.keep)
+                start("rounds", rounds.run)
             start("loop lag", self._measure_lag)
-            if relay is not None:
+            if relay is not None and self._asks:
                 start("hints", self._follower(relay, runner).run)
             for name, task in network.items():
                 start(name, task)
@@ -174,10 +226,11 @@ class Daemon:
 
     def _progress(self, rounds: Scheduler) -> tuple[bool, str]:
         """Of the API's rounds, and of the network's where there are any."""
-        if self._network_rounds is None or not rounds.progress()[0]:
-            return rounds.progress()
+        ours = rounds.progress() if self._asks else (True, "another pod asks the API server")
+        if self._network_rounds is None or not ours[0]:
+            return ours
         fine, detail = self._network_rounds.progress()
-        return (True, rounds.progress()[1]) if fine else (False, f"network: {detail}")
+        return ours if fine else (False, f"network: {detail}")
 
     def _expect(self, plan: Plan) -> None:
         self.metrics.expect(plan)
@@ -239,6 +292,8 @@ class Daemon:
     def _readiness(self) -> tuple[str, ...]:
         """Why we are not ready; empty when we are."""
         report: Round | None = self.history.round
+        if report is None and not self._asks:
+            return ()
         return ("no round has ended yet",) if report is None else report.reasons
 
     async def _measure_lag(self) -> None:

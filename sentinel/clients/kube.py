@@ -30,6 +30,7 @@ from sentinel.core import wire
 from sentinel.core.ledger import PREFIX
 from sentinel.core.reply import BODY_LIMIT, Fault, Reply, clean
 from sentinel.core.wire import FORBIDDEN, MERGE_PATCH, Wire
+from sentinel.errors import OwnFault
 
 JSON = wire.JSON
 NO_DATA = wire.NO_DATA
@@ -102,6 +103,19 @@ def noted_by(note: Callable[[Sent], None]) -> Iterator[None]:
         _NOTE.reset(mark)
 
 
+_ALLOW: ContextVar[Callable[[], bool] | None] = ContextVar("allow", default=None)
+
+
+@contextmanager
+def allowed_by(allow: Callable[[], bool]) -> Iterator[None]:
+    """Before every request of every connection in this task, and in the tasks it starts, this is asked."""
+    mark = _ALLOW.set(allow)
+    try:
+        yield
+    finally:
+        _ALLOW.reset(mark)
+
+
 class _Connector(aiohttp.TCPConnector):
     """At most one connection at a time, and a count of how many there have been.
 
@@ -172,7 +186,13 @@ class Connection:
             await self._session.close()
 
     async def ask(self, request: Request) -> Reply:
-        """Send one request; whatever comes back, or does not, is a Reply and never an error."""
+        """Send one request; whatever comes back, or does not, is a Reply and never an error.
+
+        Raises OwnFault where we may not ask any more.
+        """
+        allow = _ALLOW.get()
+        if allow is not None and not allow():
+            raise OwnFault("another pod of this tenant asks now: the lease is not ours")
         number = next(_COUNTER)
         start, at = self._clock.monotonic(), self._clock.wall()
         status = 0

@@ -79,6 +79,12 @@ class Planes:
 
     sinks: tuple[Sink, ...] = ()
     _last: dict[str, Round] = field(default_factory=dict, init=False)
+    _led: bool = field(default=True, init=False)
+
+    def lead(self, *, ours: bool) -> None:
+        """Whether the lead is asked here. Where another pod does, the others speak for themselves."""
+        self._led = ours
+        self.close(LEAD)
 
     def plane(self, name: str) -> "Plane":
         """The sink of one plane."""
@@ -100,8 +106,9 @@ class Planes:
     def end_round(self, name: str, report: Round) -> None:
         """A report of one plane. Nothing is told before the lead has said whether we are ready at all."""
         self._last[name] = report
-        if LEAD in self._last:
-            whole = merged(report.ended, report.took, self._last) if len(self._last) > 1 else report
+        if LEAD in self._last or not self._led:
+            alone = len(self._last) == 1 or not self._led
+            whole = report if alone else merged(report.ended, report.took, self._last)
             for sink in self.sinks:
                 sink.end_round(whole)
 

@@ -149,6 +149,10 @@ class Isolation(Section):
     """The namespace of the Helm release: where the decoys are, and a label of every page. The chart
     writes its own."""
 
+    lease: ObjectName | None = None
+    """The Lease in the tenant's first namespace by which its pods agree on the one that asks the API
+    server. `None`: there is one pod. The chart sets it for a DaemonSet. Read at the start."""
+
     allow: tuple[Grant, ...] = ()
     """Wanted grants. Empty: the promise is that there are none."""
 

@@ -18,6 +18,7 @@ from sentinel import __version__
 from sentinel.core.asked import Asked
 from sentinel.core.evidence import command
 from sentinel.core.plan import Plan
+from sentinel.core.question import Question
 from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
 from sentinel.core.verdict import State
@@ -160,6 +161,13 @@ class History:
             for question, standing in self._latest.items()
             if question in self._planned or standing.breach is not None
         }
+
+    def stand_by(self) -> None:
+        """Forget what is believed of the API: another pod asks it, or we begin anew. What was seen stays."""
+        self.round = None
+        self._planned = {}
+        self._latest = {asked: known for asked, known in self._latest.items() if not isinstance(asked, Question)}
+        self._open = {asked: known for asked, known in self._open.items() if not isinstance(asked, Question)}
 
     def put(self, record: Record) -> None:
         """Keep one question's answer."""

@@ -143,6 +143,17 @@ class Metrics:
         for identity, at in report.expiry.items():
             self.token_expiry.labels(identity).set(at)
 
+    def stand_by(self) -> None:
+        """Take away what is believed: another pod asks the API server, or we begin anew and have asked nothing yet."""
+        gauges = (self.breach_since, self.unattributed_since, self.inconclusive, self.gate_up, self.oldest_proof)
+        flags = (self.period, self.latent, self.review_only, self.incomplete, self.wrong_identity, self.token_expiry)
+        for gauge in (*gauges, *flags, self.exception_until, self.exception_unused, self.exception_in_use):
+            gauge.clear()
+        self._shown = set()
+        # Not 0, which would be a word: no aggregate counts these.
+        self.coverage.set(float("nan"))
+        self.round_at.set(float("nan"))
+
     def note_config(self, taken: bool, checksum: int) -> None:  # noqa: FBT001  # a callback has no names
         """A configuration file was taken, or refused."""
         self.reload_ok.set(1 if taken else 0)
@@ -306,6 +317,10 @@ class Metrics:
         self.config_hash = self._gauge("config_hash", "Adler-32 of the configuration file.")
         self.reload_ok = self._gauge("config_last_reload_successful", "1 while the file as it stands is in use.")
         self.build_info = self._gauge("build_info", "1, by version.", "version")
+        self.lease_since = self._gauge(
+            "lease_since_timestamp_seconds",
+            "Since when this pod of several asks the API server; 0 while another does, or where there is one pod.",
+        )
         self.schedule_lag = self._histogram("schedule_lag_seconds", "How late rounds begin.", LAGS)
         self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", LAGS)
         self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")

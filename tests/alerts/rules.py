@@ -21,9 +21,8 @@ TENANTS = [
 TARGETS = ["team-a", "team-b", "team-b-jobs", "team-c", "team-d", "team-e", "kube-system", "sentinel-system", "*"]
 VALUES = {"cluster": "tests", "image": {"repository": "registry.example.com/tenant-sentinel"}, "tenants": TENANTS}
 ALONE = {"witness": {"enabled": False}}
-NETWORK = {
-    "config": {"network": {"enabled": True, "cloud": "aws", "node": {"enabled": True}, "dns": {"enabled": True}}}
-}
+SURROUNDINGS = {"cloud": "aws", "node": {"enabled": True}, "dns": {"enabled": True}}
+NETWORK: dict[str, Any] = {"network": {"enabled": True}, "config": {"network": SURROUNDINGS}}
 
 
 def targets_of(tenant: str) -> list[str]:
@@ -46,9 +45,12 @@ def _rendered(values: str) -> dict[str, str]:
 
 
 @functools.cache
-def shipped(tenants: int = 5, *, witness: bool = False, network: bool = False) -> dict[str, str]:
+def shipped(
+    tenants: int = 5, *, witness: bool = False, network: bool = False, kind: str = "Deployment"
+) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
-    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, **(NETWORK if network else {}))
+    more = NETWORK if network else {}
+    return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, kind=kind, **more)
 
 
 def rule_files(files: dict[str, str]) -> dict[str, str]:

@@ -15,8 +15,13 @@ from tests.alerts import rules
 from tests.deploy.chart import ROOT
 
 RUNBOOKS = ROOT / "alerts" / "runbooks"
-SHIPPED = (rules.shipped(), rules.shipped(witness=True), rules.shipped(witness=True, network=True))
-ALONE, WITNESSED, ALERTS = map(rules.alerts, SHIPPED)
+SHIPPED = (
+    rules.shipped(),
+    rules.shipped(witness=True),
+    rules.shipped(witness=True, network=True),
+    rules.shipped(witness=True, network=True, kind="DaemonSet"),
+)
+ALONE, WITNESSED, _, ALERTS = map(rules.alerts, SHIPPED)
 ALWAYS = {
     "SentinelIsolationBreach": "critical",
     "SentinelWrongIdentity": "critical",
@@ -48,6 +53,7 @@ OF_THE_NETWORK = {
     "SentinelUnattributed": "warning",
     "SentinelNetworkBlind": "critical",
     "SentinelBeaconDown": "warning",
+    "SentinelNodeUncovered": "warning",
 }
 EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK
 PROMISE = 300
@@ -156,7 +162,7 @@ def test_only_what_the_scrape_vouches_for_is_read_and_the_witness_s_words_from_t
             assert any(job in selector for job in jobs), f"{name} in {rule.get('alert') or rule.get('record')}"
 
 
-@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness", "network"])
+@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness", "network", "nodes"])
 def test_every_recorded_series_is_recorded_before_it_is_read(files: dict[str, str]) -> None:
     # Only a cluster with exceptions has these; without the network what stood of it ends after a while.
     seen: set[str] = {"sentinel:expected_exception", "sentinel:expected_exception:until_timestamp"}

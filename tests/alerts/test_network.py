@@ -11,7 +11,7 @@ from tests.alerts.world import FOREVER, Value, World
 BREACH = "SentinelIsolationBreach"
 HOLE = ("net/tcp", "self", "team-b")
 LABELS: dict[str, Any] = {"tenant": "team-a", "check": "net/tcp", "identity": "self", "target": "team-b"}
-ON: dict[str, Any] = {"config": {"network": {"enabled": True}}}
+ON: dict[str, Any] = {"network": {"enabled": True}}
 TENANTS = ("team-a", "team-b", "team-c", "team-d", "team-e")
 
 
@@ -91,7 +91,7 @@ def test_what_nobody_could_ask_pages_nobody(hole: tuple[str, str, str]) -> None:
 
 
 def test_the_surroundings_are_told_of_the_whole_cluster_where_they_are_declared() -> None:
-    seen = world(600, config={"network": {"enabled": True, "cloud": "aws", "node": {"enabled": True}}})
+    seen = world(600, config={"network": {"cloud": "aws", "node": {"enabled": True}}})
     seen.sentinel("team-a", breaches={("net/cloud", "self", "*"): said((300, SEEN))})
     seen.sentinel("team-b", breaches={("net/node", "self", "*"): said((400, SEEN), (500, 0))})
 

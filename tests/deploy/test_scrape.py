@@ -77,7 +77,7 @@ def test_the_operator_is_told_the_same_steps() -> None:
     told = [{spelt.get(key, key): value for key, value in step.items()} for step in endpoint["relabelings"]]
 
     assert told == plain()["relabel_configs"][-len(told) :]
-    assert len(told) == 3
+    assert len(told) == 4
     assert [step["regex"] for step in endpoint["metricRelabelings"]] == [
         step["regex"] for step in plain()["metric_relabel_configs"]
     ]

@@ -43,7 +43,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no cluster": ({"cluster": ""}, "cluster: empty. Give this cluster a name"),
     "no tenants": ({"tenants": []}, "tenants: empty. List every tenant"),
     "no image": ({"image": {}}, "image.repository: empty. No image is published"),
-    "one pod per node": ({"kind": "DaemonSet"}, "kind: DaemonSet is not possible yet"),
+    "one pod per node": ({"kind": "DaemonSet"}, "kind: DaemonSet is for the network"),
     "a push to nowhere": ({"paging": {"direct": True}}, "paging.direct: true, but alertmanagers is empty"),
     "a push through a closed door": (
         {"paging": {"direct": True}, "alertmanagers": ["http://a"], "networkPolicy": {"enabled": True}},

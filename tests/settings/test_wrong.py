@@ -87,7 +87,7 @@ BESIDE = [
      " isolation, network, gateways, checks, paging, relay, web, journal, log (did you mean isolation?)")),
     ("an unknown key", "isolation:\n  every: 10s\n  evry: 10s",
      ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, witness_share,"
-     " discovery, system, release, allow, distribution (did you mean every?)")),
+     " discovery, system, release, lease, allow, distribution (did you mean every?)")),
     ("an unknown key that resembles nothing", "web: {zzzzzz: 1}",
      "s.yaml:6: web.zzzzzz: found an unknown key, expected one of listen, console, readyz_always_200"),
     ("a section left empty", "isolation:", "s.yaml:6: isolation: found nothing, expected a mapping"),

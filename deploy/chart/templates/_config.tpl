@@ -11,6 +11,7 @@ the ConfigMap and "sentinel.configHash" take them from here. Takes (dict "root" 
 {{- if hasKey $chosen.isolation "allow" -}}
 {{- $_ := set $chosen.isolation "allow" (include "sentinel.allowed" . | fromJsonArray) -}}
 {{- end -}}
+{{- if eq $root.Values.kind "DaemonSet" }}{{- $_ := set $chosen.isolation "lease" "sentinel" }}{{- end -}}
 {{- with include "sentinel.beaconLabels" . | fromJsonArray -}}
 {{- $_ := set $chosen.network "beacon" (merge (dict "labels" .) (default (dict) $chosen.network.beacon)) -}}
 {{- end -}}

@@ -159,7 +159,7 @@ else the result is in whole seconds or, where it is a fraction, in ms: Prometheu
 {{- define "sentinel.networkChecks" -}}
 {{- $asked := default (dict) (default (dict) .Values.config).network -}}
 {{- $found := list -}}
-{{- if or (dig "enabled" false (default (dict) .Values.network)) (default false $asked.enabled) -}}
+{{- if .Values.network.enabled -}}
 {{- $found = list "net/tcp" "net/udp" "net/http" -}}
 {{- if dig "node" "enabled" false $asked }}{{ $found = append $found "net/node" }}{{ end -}}
 {{- if $asked.cloud }}{{ $found = append $found "net/cloud" }}{{ end -}}

@@ -1,10 +1,11 @@
 {{/*
-From the pod's namespace to the label `tenant`, as a JSON list in the spelling of a PodMonitor: the name itself, then
+From the pod's namespace to the label `tenant`, and its node, as a JSON list in the spelling of a PodMonitor: the name itself, then
 those tenants that are called otherwise. Takes $.
 */}}
 {{- define "sentinel.relabelings" -}}
 {{- $from := list "__meta_kubernetes_namespace" -}}
 {{- $steps := list (dict "targetLabel" "job" "replacement" "sentinel") (dict "sourceLabels" $from "targetLabel" "tenant") -}}
+{{- $steps = append $steps (dict "sourceLabels" (list "__meta_kubernetes_pod_node_name") "targetLabel" "node") -}}
 {{- range .Values.tenants }}
 {{- $home := include "sentinel.home" . -}}
 {{- if ne $home .name }}

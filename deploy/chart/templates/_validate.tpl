@@ -12,8 +12,8 @@ Takes $.
 {{- if not .Values.image.repository }}
 {{- fail "image.repository: empty. No image is published: build the Dockerfile, push it to your registry and name it here." }}
 {{- end }}
-{{- if eq .Values.kind "DaemonSet" }}
-{{- fail "kind: DaemonSet is not possible yet: without a lease among the pods of a tenant it would ask every question once per node. Use Deployment." }}
+{{- if and (eq .Values.kind "DaemonSet") (not (include "sentinel.networkChecks" . | fromJsonArray)) }}
+{{- fail "kind: DaemonSet is for the network, which looks different from each node; of the API server one pod of a tenant asks all there is to ask. Set network.enabled to true, or kind to Deployment." }}
 {{- end }}
 {{- if and .Values.paging.direct (not .Values.alertmanagers) }}
 {{- fail "paging.direct: true, but alertmanagers is empty. List the Alertmanager URLs to push to, or set paging.direct to false." }}
