@@ -10,6 +10,7 @@ whatever we lack (sockets, a route) too, and no socket outlives the call.
 """
 
 import errno
+import functools
 import ipaddress
 import select
 import socket
@@ -118,7 +119,7 @@ class Batch:
         self._next_open = self._start
         self._flights: dict[int, Flight] = {}  # by file number, the oldest first
         self._resends: deque[tuple[float, Flight]] = deque()
-        self._lags: deque[tuple[float, float]] = deque(maxlen=1024)
+        self._lags: deque[tuple[float, float]] = deque(maxlen=1024)  # when, and by how much: ever less
         self._landed: dict[int, Landing] = {}
 
     def run(self) -> list[Landing]:
@@ -172,9 +173,15 @@ class Batch:
         # What our own work took kept the others waiting, as does a thread that was not woken in time.
         late = max(now - before - wait, before - began, self._clock.monotonic() - now)
         if late > NOTICED_SECONDS:
-            self._lags.append((now, late))
+            self._note(now, late)
         # The look came after `before`: whatever had come by then has been seen.
         self._expire(before)
+
+    def _note(self, now: float, late: float) -> None:
+        """Of what was late before, only what was later still counts for anybody."""
+        while self._lags and self._lags[-1][1] <= late:
+            self._lags.pop()
+        self._lags.append((now, late))
 
     def _wait(self, now: float) -> float:
         """Seconds until something is to be done."""
@@ -267,7 +274,7 @@ class Batch:
             self._land(flight, self._clock.monotonic(), TIMEOUT)
 
     def _land(self, flight: Flight, now: float, error: str) -> None:
-        late = max((lag for moment, lag in self._lags if moment >= flight.began), default=0.0)
+        late = next((lag for moment, lag in self._lags if moment >= flight.began), 0.0)
         landing = Landing(
             flight.began + self._to_wall,
             max(0.0, now - flight.began),
@@ -291,6 +298,7 @@ class Batch:
         self._due.clear()
 
 
+@functools.lru_cache(4096)  # the same few hundred in each round
 def _family(address: str) -> int:
     found = ipaddress.ip_address(address)
     if "%" in address:
