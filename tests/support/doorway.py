@@ -52,7 +52,9 @@ async def _serve(listening: list[socket.socket], over: asyncio.Event) -> None:
         talks.add(task)
         task.add_done_callback(talks.discard)
         port = writer.get_extra_info("sockname")[1]
-        await _join(reader, writer, port)
+        # Python 3.11 takes a talk that was cancelled for one that failed.
+        with contextlib.suppress(asyncio.CancelledError):
+            await _join(reader, writer, port)
 
     async with contextlib.AsyncExitStack() as stack:
         for one in listening:
