@@ -50,9 +50,11 @@ async def main(path: Path) -> None:
     networking = Networking(metrics, book, clock)
     async with (
         client_of(settings) as way,
+        networking.generation(settings, way) as found,
         tasks.running() as start,
-        networking.generation(settings, way, start),
     ):
+        for name, task in found.tasks.items():
+            start(name, task)
         gc.collect()
         gc.freeze()
         await asyncio.Event().wait()

@@ -26,9 +26,9 @@ from tests.support.policies import (
 )
 
 WAYS = tuple(itertools.product(Protocol, Family, (Path.POD, Path.SERVICE)))
-SAMPLE = 18
+FEW = {"open": 8, "one-of-two": 2, "one-way": 3, "handshake-only": 2, "blinking": 1, "late": 1, "kept": 1}
+"""Rows of each kind that `make test` plays, the same each time: every protocol, family, path and refusal is in them."""
 SEED = 5
-"""`make test` plays the same rows each time: at least one of each opening, protocol, family and path."""
 _FIRST_BYTES = {Protocol.TCP: "0x54534301", Protocol.HTTP: "0x47455420"}
 """Of what is said: `TSC` and the version, and `GET `."""
 _OTHER = {Protocol.TCP: Protocol.HTTP, Protocol.HTTP: Protocol.TCP}
@@ -128,16 +128,10 @@ def sample() -> list[Opening]:
     """A few of each kind, in which every protocol, family, path and refusal is."""
     rng = random.Random(SEED)
     found: list[Opening] = []
-    for kind, most in {
-        "open": 8,
-        "one-of-two": 2,
-        "one-way": 3,
-        "handshake-only": 2,
-        "blinking": 1,
-        "late": 1,
-        "kept": 1,
-    }.items():
-        found += rng.sample([row for row in rows() if row.kind == kind], most)
+    for kind, most in FEW.items():
+        # A datagram is said again and again, so a hole that blinks is met soon; `make matrix` has the patience.
+        some = [row for row in rows() if row.kind == kind and (kind != "blinking" or row.protocol is Protocol.UDP)]
+        found += rng.sample(some, most)
     return found
 
 
