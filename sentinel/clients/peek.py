@@ -20,6 +20,8 @@ MOST_HEAD = 4096
 MOST_BODY = 1024
 """Bytes of a denial's body."""
 _END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9}) *(?:\r\n|$)", re.IGNORECASE)
+"""Who does not close the connection need not be waited for."""
 _DENIAL = re.compile(rb"HTTP/1\.[01] 40[13]\b")
 
 
@@ -96,7 +98,9 @@ async def _read(seen: _Seen, reader: asyncio.StreamReader) -> None:
         # Whatever follows is somebody's data.
         seen.reply = head + end
         return
-    while len(begun) < MOST_BODY and (more := await reader.read(MOST_BODY - len(begun))):
+    length = _LENGTH.search(head)
+    wanted = min(MOST_BODY, int(length[1])) if length else MOST_BODY
+    while len(begun) < wanted and (more := await reader.read(wanted - len(begun))):
         begun += more
         seen.reply = head + end + begun
 
