@@ -415,3 +415,32 @@ def test_whatever_opens_meets_a_socket_within_a_round_and_a_second():
         assert max(b - a for a, b in itertools.pairwise(times)) <= net.terms.every + 1.0
 
     on_virtual_time(scene())
+
+
+def test_whoever_takes_a_connection_needs_no_lighthouse_to_be_seen():
+    async def scene():
+        net = Net(to_lighthouse=Fate.SILENT)
+        net.policy = lambda asked, _: Fate.TAKEN if asked.protocol is Protocol.TCP else Fate.SILENT
+        records = await net.rounds()
+
+        tcp = [r for r in records if r.question.check == "net/tcp"]
+        assert verdicts(tcp) == {State.BREACHED} and reasons(tcp) == {Reason.UNATTRIBUTED}
+
+    on_virtual_time(scene())
+
+
+def test_one_socket_that_somebody_else_answers_hides_none_that_the_target_answers():
+    async def scene():
+        net = Net()
+        answers = [Fate.STOLEN, Fate.SILENT, Fate.SERVED]
+
+        def policy(asked, _):
+            first = (asked.protocol, asked.family, asked.path) == (Protocol.TCP, Family.V4, Path.POD)
+            return answers.pop(0) if first and answers else Fate.SILENT
+
+        net.policy = policy
+        records = await net.rounds()
+
+        assert [r.verdict.reason for r in records if r.question == crossing()] == [Reason.SERVED]
+
+    on_virtual_time(scene())
