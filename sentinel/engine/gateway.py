@@ -1,0 +1,371 @@
+"""Asks one gateway in an open loop, and fills the machines of `core` with what comes.
+
+    slots: |--- every ---|--- every ---|.burst.|.burst.|.burst.|--- every ---|
+             probe ......... probe .......... probe   (each a task: they overlap, and end in any order)
+             ended -> judged -> pace, allowance, cooldown -> Line -> failover -> News
+
+A probe that hangs holds up nobody; a slot that is not used is counted, and the bounds are wider for
+it. It will be run by `witness.py` (every two seconds, fast when something is wrong) and by
+`daemon.py` (every minute, with the tenant's own nonce and key); neither does so yet.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol, Self
+
+import structlog
+
+from sentinel.clients.clock import Clock
+from sentinel.core import allowance, cooldown, failover, pace, retry_after
+from sentinel.core.allowance import Allowance
+from sentinel.core.canary import Canary
+from sentinel.core.completion import OURS, Heard, Trouble
+from sentinel.core.cooldown import Providers
+from sentinel.core.failover import Episode, Failback, Failover, Kind, Line, Sample
+from sentinel.core.news import CameBack, Ended, News, Probed, Skipped, Stand, Tail
+from sentinel.core.outcome import Expected, Judged, Outcome, judge
+from sentinel.core.pace import Pace, Usual
+from sentinel.core.retry_after import Pledge
+from sentinel.core.schedule import spread
+from sentinel.core.transcript import Shape
+from sentinel.engine.disturbance import Disturbances
+from sentinel.engine.tasks import forever
+
+TOKENS_IN, TOKENS_OUT = 50, 45
+"""Of one probe, where nobody counted them."""
+_MOST_PLEDGES = 32
+_LOOK_AGAIN = 60.0
+_log = structlog.get_logger()
+
+
+class Asks(Protocol):
+    """Asks for one completion; whatever comes is a `Heard`."""
+
+    async def ask(self, canary: Canary, *, stream: bool, on_token: Callable[[], None]) -> Heard:
+        """Ask once, and call `on_token` at the first token."""
+        ...
+
+
+class Listens(Protocol):
+    """A place that news of gateways go to."""
+
+    def put(self, news: News) -> None:
+        """Take it; must not block."""
+        ...
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A provider that is asked itself, and what is known of it in advance."""
+
+    name: str
+    asks: Asks
+    expected: Expected
+    every: float
+    allowance: Allowance = field(default_factory=Allowance)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one gateway is asked. Seconds; `burst` None: never faster, as a tenant, since there are many of them."""
+
+    name: str
+    asks: Asks
+    expected: Expected
+    every: float
+    burst: float | None = None
+    offset: float = 0.0
+    within: float = 30.0
+    longest: float = 25.0  # that one probe can take
+    streamed: float = 0.75
+    allowance: Allowance = field(default_factory=Allowance)
+    direct: tuple[Direct, ...] = ()
+
+    @property
+    def capacity(self) -> int:
+        """How many probes may be under way: all that hang at the fastest pace, and one more."""
+        return math.ceil(self.longest / min(self.every, self.burst or self.every)) + 1
+
+
+@dataclass
+class Driver:
+    """Drives one gateway. `nonce` gives a new one each time, with our own tag."""
+
+    plan: Plan
+    clock: Clock
+    nonce: Callable[[], str]
+    listens: Listens
+    disturbances: Disturbances
+    _number: int = 0
+    _waiting: int = 0
+    _line: Line = field(default_factory=Line)
+    _pace: Pace = field(default_factory=Pace)
+    _usual: Usual = field(default_factory=Usual)
+    _providers: Providers = field(default_factory=Providers)
+    _pledges: tuple[Pledge, ...] = ()
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    _allowances: dict[str, Allowance] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Nothing is known yet."""
+        self._failover = Failover(self.plan.within, self.plan.expected.primary)
+        self._allowances = {"": self.plan.allowance} | {row.name: row.allowance for row in self.plan.direct}
+        self.disturbances.heed(self._disturbed)
+
+    async def run(self) -> None:
+        """For ever. An outage that lasts when it is stopped is told as such."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for row in self.plan.direct:
+                    name = f"{self.plan.name}/{row.name}"
+                    group.create_task(forever(name, partial(self._ask_directly, row)), name=name)
+                await self._slots(group)
+        finally:
+            self._stopped()
+
+    def stand(self) -> Stand:
+        """How it stands now: also what has ended, and waits for an earlier probe, counts."""
+        known = failover.ahead(self._failover, self._line.waiting)
+        budget = allowance.on(self._allowances[""], self.clock.wall())
+        return Stand(
+            steady=known.steady,
+            live=failover.live(known, self.clock.monotonic()),
+            fast=self._pace.fast,
+            waiting=self._waiting,
+            period=self._period(),
+            spent=budget.share,
+            spent_tokens=budget.spent_in + budget.spent_out,
+            spent_money=budget.spent_money,
+        )
+
+    # When to ask.
+
+    async def _slots(self, group: asyncio.TaskGroup) -> None:
+        slot = self.clock.monotonic() + self.plan.offset
+        asked = -math.inf
+        while True:
+            if await self._woken_before(slot):
+                fast = self._period()
+                slot = slot if fast is None else min(slot, max(self.clock.monotonic(), asked + fast))
+                continue
+            every = self._period()
+            if every is None:
+                self._skip("budget", max(1, int(_LOOK_AGAIN // self.plan.every)))
+                slot += max(self.plan.every, _LOOK_AGAIN)
+                continue
+            late = int((self.clock.monotonic() - slot) // every)
+            if late:
+                self._skip("late", late)
+                slot += late * every
+            if self._waiting >= self.plan.capacity:
+                self._skip("capacity")
+            else:
+                self._begin(group)
+            asked, slot = slot, slot + every
+
+    async def _woken_before(self, slot: float) -> bool:
+        """Waits for the slot; True when there is a reason to be faster."""
+        rest = slot - self.clock.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, rest)):
+                await self._hurry.wait()
+        except TimeoutError:
+            return False
+        self._hurry.clear()
+        return True
+
+    def _period(self) -> float | None:
+        wanted = self.plan.burst if self._pace.fast and self.plan.burst else self.plan.every
+        return self._allowed("", wanted)
+
+    def _allowed(self, target: str, wanted: float) -> float | None:
+        return allowance.period(self._allowances[target], self.clock.wall(), wanted, TOKENS_IN + TOKENS_OUT)
+
+    def _skip(self, reason: str, slots: int = 1, target: str = "") -> None:
+        self.listens.put(Skipped(self.plan.name, reason, slots, target))
+
+    # What is asked, and what came.
+
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        number, self._number = self._number, self._number + 1
+        self._line = self._line.begin(number)
+        self._waiting += 1
+        group.create_task(self._probe(number), name=f"{self.plan.name} #{number}")
+
+    async def _probe(self, number: int) -> None:
+        canary, stream = Canary(self.nonce()), _is_streamed(number, self.plan.streamed)
+        sample = None
+        try:
+            with _Alarm(self._usual.suspicious(stream=stream), self._suspect) as alarm:
+                heard = await self._asked(self.plan.asks, canary, alarm.off, stream=stream)
+            sample = self._ended(heard, canary)
+        finally:
+            self._waiting -= 1
+            self._line, ready = self._line.end(number, sample)
+            self._advance(ready)
+
+    async def _asked(self, asks: Asks, canary: Canary, on_token: Callable[[], None], *, stream: bool) -> Heard:
+        start, at = self.clock.monotonic(), self.clock.wall()
+        try:
+            return await asks.ask(canary, stream=stream, on_token=on_token)
+        except Exception:  # noqa: BLE001
+            # Our bug: this probe is lost, and seen; the next one is asked all the same.
+            _log.exception("gateway.probe_failed", gateway=self.plan.name)
+            return Heard(start, at, self.clock.monotonic() - start, stream, trouble=Trouble.BUG)
+
+    def _judged(self, heard: Heard, canary: Canary, expected: Expected) -> tuple[Heard, Judged]:
+        """What it was worth. One that ended badly while we were disturbed ourselves is our own affair."""
+        judged = judge(heard, canary, expected)
+        trouble = None if judged.good or heard.trouble in OURS else self.disturbances.during(heard.start)
+        if trouble is None:
+            return heard, judged
+        heard = replace(heard, trouble=trouble)
+        return heard, judge(heard, canary, expected)
+
+    def _ended(self, heard: Heard, canary: Canary) -> Sample:
+        heard, judged = self._judged(heard, canary, self.plan.expected)
+        sample = failover.sample_of(heard, judged)
+        other = judged.outcome is Outcome.FAILED_OVER
+        penalty = self._usual.penalty(heard.took, stream=heard.stream) if other else None
+        self._learn(heard, judged, sample)
+        self._told(heard, canary, judged, penalty)
+        return sample
+
+    def _learn(self, heard: Heard, judged: Judged, sample: Sample) -> None:
+        if judged.outcome is Outcome.SERVED_PRIMARY:
+            self._usual = self._usual.with_(heard.took, heard.first_token, stream=heard.stream)
+        self._turn(pace.heard(self._pace, sample))
+        if sample.kind is Kind.BAD:
+            self._providers = cooldown.failed(self._providers)
+        elif sample.kind is Kind.GOOD:
+            self._providers, tail = cooldown.answered(self._providers, sample.end)
+            if tail is not None:
+                self.listens.put(Tail(self.plan.name, tail))
+
+    def _told(self, heard: Heard, canary: Canary, judged: Judged, penalty: float | None) -> None:
+        kept = broken = 0
+        if judged.outcome is not Outcome.HARNESS_ERROR:
+            self._pledges, kept, broken = retry_after.kept(self._pledges, heard.start, good=judged.good)
+        if judged.retry_after is not None and not judged.good:
+            self._pledges = (*self._pledges, Pledge(heard.end + judged.retry_after))[-_MOST_PLEDGES:]
+        tokens_in, tokens_out = self._spend("", heard)
+        self.listens.put(
+            Probed(
+                self.plan.name,
+                heard.at,
+                judged,
+                canary.nonce,
+                penalty=penalty,
+                promises_kept=kept,
+                promises_broken=broken,
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+            )
+        )
+
+    def _spend(self, target: str, heard: Heard) -> tuple[int, int]:
+        tokens = _tokens(heard)
+        self._allowances[target] = allowance.spend(self._allowances[target], self.clock.wall(), *tokens)
+        return tokens
+
+    def _suspect(self) -> None:
+        self._turn(pace.suspect(self._pace, self.clock.monotonic()))
+
+    def _turn(self, after: Pace) -> None:
+        turned = after.fast and not self._pace.fast
+        self._pace = after
+        if turned and self.plan.burst is not None:
+            self._hurry.set()
+
+    def _disturbed(self, begin: float, end: float) -> None:
+        number, self._number = self._number, self._number + 1
+        self._line, ready = self._line.begin(number).end(number, Sample(begin, end, Kind.OURS))
+        self._advance(ready)
+
+    def _advance(self, samples: tuple[Sample, ...]) -> None:
+        for sample in samples:
+            self._failover, told = failover.advance(self._failover, sample)
+            match told:
+                case Episode():
+                    self.listens.put(Ended(self.plan.name, told, told.pages(self.plan.within)))
+                case Failback():
+                    seconds = cooldown.failback(self._providers, self.plan.expected.primary, told.at)
+                    self.listens.put(CameBack(self.plan.name, told.source, seconds))
+
+    def _stopped(self) -> None:
+        known = failover.ahead(self._failover, self._line.waiting)
+        episode = failover.close(known, self.clock.monotonic())
+        if episode is not None:
+            self.listens.put(Ended(self.plan.name, episode, episode.pages(self.plan.within)))
+
+    # The providers themselves.
+
+    async def _ask_directly(self, row: Direct) -> None:
+        slot = self.clock.monotonic() + spread(f"{self.plan.name}/{row.name}", row.every)
+        while True:
+            await asyncio.sleep(max(0.0, slot - self.clock.monotonic()))
+            every = self._allowed(row.name, row.every)
+            if every is None:
+                self._skip("budget", target=row.name)
+            else:
+                await self._direct(row)
+            step = every or _LOOK_AGAIN
+            late = int((self.clock.monotonic() - slot) // step)
+            if late:
+                self._skip("late", late, row.name)
+            slot += (late + 1) * step
+
+    async def _direct(self, row: Direct) -> None:
+        canary = Canary(self.nonce())
+        heard = await self._asked(row.asks, canary, lambda: None, stream=True)
+        heard, judged = self._judged(heard, canary, row.expected)
+        if judged.outcome not in (Outcome.HARNESS_ERROR, Outcome.CONFIG_ERROR):
+            self._providers = cooldown.direct(self._providers, row.name, heard.end, good=judged.good)
+        tokens = self._spend(row.name, heard)
+        self.listens.put(
+            Probed(
+                self.plan.name,
+                heard.at,
+                judged,
+                canary.nonce,
+                target=row.name,
+                tokens_in=tokens[0],
+                tokens_out=tokens[1],
+            )
+        )
+
+
+class _Alarm:
+    """Rings once when its time is over, unless it was turned off."""
+
+    def __init__(self, after: float | None, ring: Callable[[], None]) -> None:
+        self._handle = None if after is None else asyncio.get_running_loop().call_later(after, ring)
+
+    def off(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.off()
+
+
+def _is_streamed(number: int, share: float) -> bool:
+    """Evenly over the numbers, so that of any four, three are streamed when the share is 0.75."""
+    return math.floor((number + 1) * share) > math.floor(number * share)
+
+
+def _tokens(heard: Heard) -> tuple[int, int]:
+    """What it took, as counted by whoever answered, else as far as can be seen; nothing where nobody answered."""
+    transcript = heard.transcript
+    if heard.status is None:
+        return 0, 0
+    answered = transcript.shape in (Shape.STREAM, Shape.ANSWER)
+    tokens_in = transcript.tokens_in if transcript.tokens_in is not None else TOKENS_IN if answered else 0
+    seen = TOKENS_OUT if transcript.shape is Shape.ANSWER else transcript.tokens
+    return tokens_in, transcript.tokens_out if transcript.tokens_out is not None else seen
