@@ -161,6 +161,18 @@ async def test_our_own_loop_that_slept_is_ours_and_never_the_gateways():
     assert run.skipped["late"] >= 1
 
 
+async def test_after_our_loop_slept_the_slots_are_where_they_were():
+    run = Run(fine, {"burst": None})
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sleep_for(run, 21, 3.3))
+        await run.for_seconds(60)
+
+    late = [start + 3.3 for start in run.asks.starts if start > 1023]
+    assert {round(start % 2, 6) for start in late} == {0.0}
+    assert run.skipped == {"late": 1}
+
+
 async def test_a_clock_that_jumped_is_ours_too():
     run = Run(after(1020, fine, lambda start: (4.0, "headers") if start < 1021 else (0.5, "openai")))
 
