@@ -111,6 +111,7 @@ class Judged:
     status: int | None
     took: float
     first_token: float | None
+    gap: float = 0.0  # the longest pause between two tokens
     kind: Kind | None = None
     slow: bool = False
     tokens_before: int = 0  # that came before an error
@@ -140,6 +141,7 @@ def judge(heard: Heard, canary: Canary, expected: Expected) -> Judged:
         status=heard.status,
         took=heard.took,
         first_token=heard.first_token,
+        gap=transcript.gap,
         kind=_kind(case) if outcome is Outcome.TRUNCATED_STREAM else None,
         slow=heard.took > expected.slow,
         tokens_before=transcript.tokens if outcome is Outcome.ERROR_IN_STREAM else 0,
