@@ -111,6 +111,16 @@ async def test_who_asks_rightly_is_answered_by_each_protocol_at_each_address(lit
     assert not lit.refusals
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.33.4.5"])
+async def test_where_the_kernel_has_no_other_family_it_listens_by_the_one_there_is(monkeypatch, host):
+    monkeypatch.setattr(beacon, "_has_v6", lambda: False)
+    async with Lit().burning() as lit:
+        for protocol in Protocol:
+            raw = asked(protocol=protocol)
+            assert is_right(await told(lit, raw, protocol, host), raw, protocol)
+        assert (await told(lit, asked(), host="::1")).error == "ECONNREFUSED"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_on_one_address_it_listens_there(host):
     async with Lit().burning(host) as lit:
