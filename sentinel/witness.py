@@ -12,7 +12,7 @@ Nothing in it lasts but what is believed, and that is asked anew: it needs no da
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,7 @@ from sentinel.engine.budget import Budget
 from sentinel.engine.desk import Desk
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
+from sentinel.errors import OwnFault
 from sentinel.kinds import Probe, Sink
 from sentinel.lighthouse import Lighthouse
 from sentinel.muster import Muster
@@ -220,7 +221,8 @@ class Witness:
             return None
         endpoint = next(iter(self.subjects.values())).world.endpoint
         port, homes = settings.network.beacon.port, homes_of(settings)
-        self.lighthouse = self.lighthouse or self._lighthouse(settings, endpoint())
+        self.lighthouse = self.lighthouse or self._lighthouse(settings, endpoint)
+        self.lighthouse.port = port
         self.roll = self.roll or self._roll()
         self.roll.expect(homes, port, ids_of(settings))
         self.metrics.expect_beacons(homes.values())
@@ -228,9 +230,11 @@ class Witness:
         timeout = settings.isolation.timeout.total_seconds()
         return Muster(self.roll, endpoint, self.clock, self.metrics, timeout, self.lighthouse)
 
-    def _lighthouse(self, settings: Settings, endpoint: Endpoint) -> Lighthouse:
-        held = endpoint.own.read()
-        uid = held.claims.pod if held is not None and held.claims is not None else ""
+    def _lighthouse(self, settings: Settings, endpoint: Callable[[], Endpoint]) -> Lighthouse:
+        uid = ""
+        with contextlib.suppress(OwnFault):
+            held = endpoint().own.read()
+            uid = held.claims.pod if held is not None and held.claims is not None else ""
         home, port = settings.isolation.release, settings.network.beacon.port
         # Outside of a pod nobody looks for us by it.
         return Lighthouse(home, uid or ACCOUNT, port, self.environ, self.metrics.registry, self.clock)

@@ -57,6 +57,9 @@ class TestWhoIsOnIt:
             since=7.0, born=5.0, node="n1", host="10.9.0.1",
         )  # fmt: skip
 
+    def test_its_port_is_the_configured_one_whatever_it_said_itself(self):
+        assert the_one(pod(), keys={"u-1": Registered(KEY, 22)}).port == PORT
+
     def test_without_a_key_it_is_listed_without_one(self):
         assert the_one(pod()).key == b""
 

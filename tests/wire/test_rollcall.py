@@ -478,6 +478,18 @@ class TestAHostileTenant:
 
         assert stand.arrived == {("team-b", "malformed"): 5}
 
+    async def test_more_requests_than_it_may_make_cost_it_its_own_turn_and_nobody_elses(self, stand, monkeypatch):
+        monkeypatch.setattr(rollcall_module, "RATE", 0.5)
+        monkeypatch.setattr(rollcall_module, "BURST", 5.0)
+        async with stand.open_roll(), pair(stand) as (_, _, of_a, of_b):
+            with pytest.raises(Throttled) as told:
+                for _ in range(6):
+                    await of_b.arrivals([])
+
+            assert told.value.after >= 1
+            assert await of_a.arrivals([])
+        assert stand.results["throttled"] == 1
+
     async def test_a_flood_is_refused_at_its_own_cost_and_costs_no_memory(self, stand, monkeypatch):
         """Keys, reports full of lies, and rosters, faster than anybody may; the other tenant is served meanwhile."""
         for name, value in {"RATE": 20.0, "BURST": 40.0, "VERIFIED_RATE": 500.0, "VERIFIED_BURST": 1000.0}.items():
