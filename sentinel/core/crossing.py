@@ -74,7 +74,8 @@ class Crossing:
         home, _, name = user.removeprefix(_ACCOUNTS).partition(":")
         if not user.startswith(_ACCOUNTS) or not name:
             return ""
-        return shlex.join(["kubectl", "-n", home, "exec", "deploy/sentinel", "--", "sentinel", "once", self.check])
+        # The Service has a pod of it, whether these are a Deployment's or a DaemonSet's.
+        return shlex.join(["kubectl", "-n", home, "exec", "svc/sentinel", "--", "sentinel", "once", self.check])
 
 
 _ACCOUNTS = "system:serviceaccount:"

@@ -302,7 +302,7 @@ def test_a_page_about_packets_says_who_gets_through_to_whom_how_and_what_shows_i
 def test_the_command_of_a_crossing_runs_in_the_pod_that_got_through():
     command = crossing_page().rpartition("\n")[2]
 
-    assert command == "See for yourself: kubectl -n team-a exec deploy/sentinel -- sentinel once net/tcp"
+    assert command == "See for yourself: kubectl -n team-a exec svc/sentinel -- sentinel once net/tcp"
 
 
 @pytest.mark.parametrize("user", ["", "system:anonymous", "system:serviceaccount:team-a", "team-a"])

@@ -60,7 +60,7 @@ def test_a_breach_is_published_paged_and_shown_with_who_answered():
     assert (labels["check"], labels["target"], labels["identity"]) == ("net/tcp", "team-b", "self")
     breaches = told.history.breaches()
     assert {row["question"] for row in breaches} == {"reach tcp pod v4", "reach tcp pod v6", "reach tcp service v4"}
-    assert {row["reproduce"] for row in breaches} == {"kubectl -n team-a exec deploy/sentinel -- sentinel once net/tcp"}
+    assert {row["reproduce"] for row in breaches} == {"kubectl -n team-a exec svc/sentinel -- sentinel once net/tcp"}
     html = pages.page(told.history.snapshot(), told.now)
     assert "reached over the" in html and "pod team-b-1" in html and "rights to exec" in html
 
