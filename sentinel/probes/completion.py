@@ -9,7 +9,7 @@ It waits as long as a user would and no longer, and says what came: `core.outcom
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Answer, Broken, Completions
@@ -44,7 +44,7 @@ class _Progress:
 
 @dataclass(frozen=True)
 class CompletionProbe:
-    """What is asked, and where. `headers` are what this gateway wants besides; none is ever shown."""
+    """What is asked, and where. The headers are what this gateway wants besides; none is ever shown."""
 
     url: str
     dialect: Dialect
@@ -53,6 +53,7 @@ class CompletionProbe:
     clock: Clock = field(repr=False)
     key: Source = field(default_factory=NoToken, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_headers: Mapping[str, Source] = field(default_factory=dict, repr=False)
     deadlines: Deadlines = field(default_factory=Deadlines)
     most_tokens: int = MOST_TOKENS
 
@@ -150,19 +151,16 @@ class CompletionProbe:
 
     def _headers(self, canary: Canary, *, stream: bool) -> dict[str, str]:
         key = self.key.read()
+        secret = {name: token.text for name, source in self.secret_headers.items() if (token := source.read())}
         return {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if stream else "application/json",
             "X-Request-Id": f"tenant-sentinel-{canary.nonce}",
             **(SPEAKERS[self.dialect].headers(key.text) if key is not None else {}),
             **self.headers,
+            **secret,
         }
 
 
 def _over(listener: Listener) -> bool:
     return listener.enough or listener.complete
-
-
-def direct(probe: CompletionProbe, url: str, key: Source, model: str) -> CompletionProbe:
-    """The same question to a provider itself, past the gateway and without its headers."""
-    return replace(probe, url=url, key=key, model=model, headers={})

@@ -7,7 +7,7 @@ register it; neither does so yet.
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -56,6 +56,14 @@ class GatewayMetrics:
             for values in itertools.product(*labels):
                 counter.labels(gateway, *map(str, values))
         self._follow(gateway, names, stand)
+
+    def forget_others(self, gateways: Collection[str]) -> None:
+        """A gateway that was taken out neither lasts nor answers; what was counted stays."""
+        gauges = (self.serving, self.provider_up, self.open, self.open_felt, self.waiting)
+        for gauge in (*gauges, self.fast, self.period, self.budget, self.money):
+            for labels in [*gauge._metrics]:  # noqa: SLF001  # the library has no public list of children
+                if labels[0] not in gateways:
+                    gauge.remove(*labels)
 
     def put(self, news: News) -> None:
         """Count it."""

@@ -113,6 +113,18 @@ async def test_each_thing_has_its_own_count(heard, name, labels):
     assert run.value(name, **labels) == 1
 
 
+async def test_a_gateway_that_was_taken_out_is_shown_no_longer():
+    run = Counted(lambda start: (0.5, "openai"))
+
+    run.metrics.forget_others(["chat"])
+    kept = run.value("period_seconds")
+    run.metrics.forget_others([])
+
+    assert kept == 2.0
+    assert run.value("period_seconds") is None
+    assert run.value("identity_unknown_total") == 0
+
+
 async def test_a_provider_that_nobody_configured_is_other_and_no_word_of_a_gateway_is_a_label():
     run = Counted(lambda start: (0.5, "openai"))
     run.metrics.expect("chat", ["openai"], [], run.driver.stand)

@@ -1,0 +1,162 @@
+"""From the configuration to an episode, on real sockets: the primary dies, and the truth lies between the bounds."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from sentinel import gateways, settings
+from sentinel.clients.clock import Clock
+from sentinel.core import canary
+from sentinel.core.failover import Verdict
+from sentinel.core.news import Ended, Probed
+from sentinel.core.outcome import Outcome
+from sentinel.gateways import Asker
+from tests.core.completions import recorded as r
+from tests.core.completions.recorded import DONE, ROLE, STOP, chat, chunk
+from tests.support.rawserver import Asked, Peer, raw_server
+
+pytestmark = pytest.mark.asyncio
+
+CONFIG = """\
+cluster: c
+tenant: team-a
+tenants: [{name: team-a, namespaces: [team-a]}, {name: team-b, namespaces: [team-b]}]
+gateways:
+  - name: chat
+    url: URL/v1/chat/completions
+    preset: litellm
+    model: chat
+    key: {file: KEY}
+    headers: [{name: X-Team, value: sre}, {name: X-Config, file: KEY}]
+    providers: [{name: openai, direct: {url: URL/direct, model: m, every: 1s}}, {name: backup}]
+    baseline: 1s
+    burst: 500ms
+    every: 1s
+"""
+
+
+@dataclass
+class Stub:
+    """A gateway that sends all to the backup `switch` seconds after its primary died."""
+
+    dies: float = 1e18
+    switch: float = 0.0
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+
+    async def behave(self, peer: Peer, asked: Asked) -> None:
+        self.headers.append(asked.headers)
+        now = time.monotonic()
+        direct = "/direct" in asked.line
+        if self.dies <= now and (direct or now < self.dies + self.switch):
+            body = r.PORTKEY_BOTH_DEAD
+            await peer.send(f"HTTP/1.1 500 X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            return
+        name = "openai" if now < self.dies else "backup"
+        nonce = asked.headers["x-request-id"].removeprefix("tenant-sentinel-")
+        song = canary.Canary(nonce).song
+        streamed = asked.headers["accept"] == "text/event-stream"
+        body = ROLE + chunk(song) + STOP + DONE if streamed else chat(song)
+        kind = "text/event-stream" if streamed else "application/json"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nx-litellm-model-id: {name}\r\nContent-Length: {len(body)}\r\n\r\n"
+        await peer.send((head + body).encode())
+
+
+@dataclass
+class Heard:
+    told: list[Any] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, news):
+        self.told.append(news)
+        self.changed.set()
+
+    def of(self, kind):
+        return [news for news in self.told if isinstance(news, kind)]
+
+    async def until(self, done):
+        async with asyncio.timeout(90):
+            while not done():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def watched(stub, tmp_path, *, asker=None):
+    key = tmp_path / "key"
+    key.write_text("abc\n")
+    heard = Heard()
+    async with raw_server(None, stub.behave) as server:
+        path = tmp_path / "s.yaml"
+        path.write_text(CONFIG.replace("URL", server.url).replace("KEY", str(key)))
+        loaded = settings.load(path, {})
+        asker = asker or Asker("witness", ("team-a", "team-b"), fast=True)
+        async with gateways.asked(loaded.gateways, asker, Clock(), [heard]) as drivers:
+            yield heard, drivers
+
+
+async def test_the_primary_dies_and_the_truth_lies_between_the_bounds(tmp_path):
+    for _ in range(3):
+        stub = Stub()
+        async with watched(stub, tmp_path) as (heard, drivers):
+            await heard.until(lambda: len(heard.of(Probed)) >= 6)
+            stub.switch, stub.dies = 3.0, time.monotonic()
+            await heard.until(lambda: heard.of(Ended))
+            shown = drivers[0].stand()
+        episode = heard.of(Ended)[0].episode
+        if episode.verdict is not Verdict.INVALID:  # this machine was too busy for us
+            break
+
+    assert episode.verdict is Verdict.PASS
+    assert episode.stable.lower <= 3.0 <= episode.stable.upper
+    assert (episode.source, episode.to) == ("openai", "backup")
+    assert shown.steady == "backup"
+    assert {news.judged.outcome for news in heard.of(Probed) if not news.target} >= {
+        Outcome.SERVED_PRIMARY,
+        Outcome.UNGRACEFUL_ERROR,
+        Outcome.FAILED_OVER,
+    }
+
+
+async def test_key_headers_and_nonce_are_those_of_the_configuration(tmp_path):
+    stub = Stub()
+    async with watched(stub, tmp_path) as (heard, _):
+        await heard.until(lambda: {news.target for news in heard.of(Probed)} == {"", "openai"})
+
+    gateway = next(asked for asked in stub.headers if "x-team" in asked)
+    direct = next(asked for asked in stub.headers if "x-team" not in asked)
+    assert (gateway["authorization"], gateway["x-team"], gateway["x-config"]) == ("Bearer abc", "sre", "abc")
+    assert "authorization" not in direct, "the gateway's key is sent to nobody else"
+    assert gateway["x-request-id"].startswith(f"tenant-sentinel-{canary.tag('witness')}")
+
+
+async def test_a_tenant_asks_slowly_never_in_bursts_and_no_provider_itself(tmp_path):
+    asker = Asker("team-a", ("team-b", "witness"), fast=False)
+    async with watched(Stub(), tmp_path, asker=asker) as (heard, drivers):
+        await heard.until(lambda: heard.of(Probed))
+
+    plan = drivers[0].plan
+    assert (plan.burst, plan.direct, plan.every) == (None, (), 1.0)
+    assert plan.expected.others == {canary.tag("team-b"), canary.tag("witness")}
+    assert heard.of(Probed)[0].nonce.startswith(canary.tag("team-a"))
+
+
+async def test_without_gateways_nothing_is_opened_and_nothing_runs(tmp_path):
+    async with gateways.asked((), Asker("team-a", (), fast=False), Clock(), []) as drivers:
+        assert drivers == ()
+        assert {task.get_name() for task in asyncio.all_tasks()}.isdisjoint({"our own disturbances"})
+
+
+async def test_stopping_in_the_middle_of_an_outage_tells_it_and_leaves_no_probe(tmp_path, caplog):
+    stub = Stub(switch=1e9)
+    async with watched(stub, tmp_path) as (heard, _):
+        await heard.until(lambda: heard.of(Probed))
+        stub.dies = time.monotonic()
+        await heard.until(lambda: any(not news.judged.good and not news.target for news in heard.of(Probed)))
+
+    assert [news.episode.verdict for news in heard.of(Ended)] == [Verdict.RIGHT_CENSORED]
+    assert Outcome.HARNESS_ERROR not in {news.judged.outcome for news in heard.of(Probed)}
