@@ -71,6 +71,32 @@ def test_a_connection_that_is_gone_is_no_proof_while_the_controls_are_red():
     on_virtual_time(scene())
 
 
+def test_while_new_ones_get_through_the_one_that_is_kept_is_nothing_of_its_own():
+    async def scene():
+        net = Net(default=Fate.SERVED)
+        lines = keeping(net)
+        await net.rounds(3)
+
+        assert lines.held and KEPT not in net.book.standings
+
+    on_virtual_time(scene())
+
+
+def test_nor_is_it_over_when_it_is_gone_and_new_ones_get_through():
+    async def scene():
+        net = Net(default=Fate.SERVED)
+        lines = keeping(net)
+        await net.rounds()
+        net.default = Fate.SILENT
+        await net.rounds()
+        lines.fate, net.default = Fate.SILENT, Fate.SERVED
+        await net.rounds(4)
+
+        assert net.book.standings[KEPT].breach is not None
+
+    on_virtual_time(scene())
+
+
 def test_nothing_is_kept_where_nothing_was_open():
     async def scene():
         net = Net()
