@@ -241,7 +241,7 @@ def _crossing_text(tenant: str, case: Case) -> str:
 def crossed(breach: Breach) -> str:
     """What shows that a packet got through, in a sentence."""
     how = _CROSSED.get(breach.reason, "was answered, and the answer is signed by the beacon there")
-    where = f" to {clean(breach.place, 120)}" if breach.place else ""
+    where = f" to {clean(breach.place, 250)}" if breach.place else ""
     number = f"challenge {clean(breach.audit_id, 64)}" if breach.audit_id else "a challenge"
     return f"Evidence: {number}{where} {how}."
 

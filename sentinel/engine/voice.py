@@ -24,6 +24,7 @@ class Said:
     raw: bytes
     nonce: bytes
     at: float
+    node: str = ""  # ours
 
     @property
     def attempt(self) -> Attempt:
@@ -36,7 +37,13 @@ class Said:
         """Where it went, for people: the address, and the pod that answered or was meant."""
         where = f"[{self.shot.address}]" if ":" in self.shot.address else self.shot.address
         who = found or self.shot.beacon
-        return f"{where}:{self.shot.port}" + (f", pod {who.uid}" if who is not None else "")
+        return f"{where}:{self.shot.port}" + (f", pod {who.uid}{self._apart(who)}" if who is not None else "")
+
+    def _apart(self, who: Beacon) -> str:
+        """Policies are enforced by each node: it matters whether the packet left ours, and which that is."""
+        if not self.node or not who.node:
+            return ""
+        return f", {'on' if self.node == who.node else 'on another node than'} {self.node}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Voice:
             to = (shot.way, shot.address, shot.crossing)
             if to not in known:
                 known[to] = self._challenge(shot, own)
-            said.append(Said(shot, *known[to], at))
+            said.append(Said(shot, *known[to], at, own.node))
         return said
 
     def _challenge(self, shot: Shot, own: Beacon) -> tuple[bytes, bytes]:
