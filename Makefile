@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix parts parts-peers lint format manifests bench bench-peers lock clean
+.PHONY: help demo test matrix parts parts-peers parts-gateways test-gateways lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,12 @@ matrix: $(READY) parts ## every way to give anything away, and everything that o
 
 parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
 	@$(PYTHON) -m tests.parts
+
+parts-gateways: ## a real LLM gateway, which `make test-gateways` asks (needs Node.js)
+	@$(PYTHON) -m tests.parts gateways
+
+test-gateways: $(READY) parts-gateways ## completions through a real gateway, every fault of its providers
+	@GATEWAYS=real $(BIN)/pytest tests/gateways $(ARGS)
 
 parts-peers: ## the other monitors that `make bench-peers` measures
 	@$(PYTHON) -m tests.parts peers

@@ -1,4 +1,4 @@
-"""Brings what is missing: `python3 -m tests.parts [tests|peers]`.
+"""Brings what is missing: `python3 -m tests.parts [tests|peers|gateways]`.
 
 One part after the other (a control plane takes 3 GB to compile), each line on
 the terminal one part. A part whose stamp carries today's recipe is left alone,
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.parts import cache
 from tests.parts.find import from_assets, is_made, stamp
-from tests.parts.recipes import RECIPES, DebianPackage, GoFiles, GoModule, Recipe
+from tests.parts.recipes import RECIPES, DebianPackage, GoFiles, GoModule, NpmPackage, Recipe
 
 GO = (1, 26)
 """What Kubernetes 1.36 asks for in its go.mod."""
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     group = arguments[0] if arguments else "tests"
     wanted = [recipe for recipe in RECIPES if recipe.group == group]
     if not wanted:
-        print(f"parts: no group {group!r}; there are tests and peers", file=sys.stderr)
+        print(f"parts: no group {group!r}; there are tests, peers and gateways", file=sys.stderr)
         return 2
     try:
         bring(wanted)
@@ -107,6 +107,8 @@ def make(recipe: Recipe) -> None:
             compile_go(recipe, Path(folder))
         elif isinstance(recipe, GoFiles):
             copy_from_module(recipe)
+        elif isinstance(recipe, NpmPackage):
+            install_npm(recipe, Path(folder))
         else:
             unpack_debian(recipe, Path(folder))
 
@@ -136,6 +138,26 @@ def copy_from_module(recipe: GoFiles) -> None:
     cache.files().mkdir(exist_ok=True)
     for name in recipe.files:
         shutil.copyfile(Path(said["Dir"]) / recipe.folder / name, cache.files() / name)
+
+
+def install_npm(recipe: NpmPackage, folder: Path) -> None:
+    for tool in ("node", "npm"):
+        if not shutil.which(tool):
+            raise CannotBring(f"{recipe.name} {recipe.version} needs {tool} (Node.js 20 or newer) on PATH")
+    for file in recipe.folder.iterdir():
+        shutil.copyfile(file, folder / file.name)
+    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, env={"HOME": str(folder)})
+    home = cache.private(recipe.binary)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    (folder / "node_modules").replace(home / "node_modules")
+    (folder / recipe.preload).replace(home / recipe.preload)
+    script = folder / "start.sh"
+    script.write_text(
+        f'#!/bin/sh\nexec node -r "{home / recipe.preload}" "{home / "node_modules" / recipe.script}" "$@"\n'
+    )
+    script.chmod(0o755)
+    script.replace(cache.binaries() / recipe.binary)
 
 
 def link(path: Path, target: str) -> None:

@@ -105,7 +105,40 @@ class GoFiles:
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
-Recipe = GoModule | DebianPackage | GoFiles
+@dataclass(frozen=True)
+class NpmPackage:
+    """A part from npm's registry, pinned with all that it needs by the lock file in `folder`."""
+
+    name: str
+    version: str
+    minutes: int
+    binary: str
+    script: str
+    """Of the installed packages: what node runs."""
+    preload: str
+    """A file of `folder` that node reads before it."""
+    group: str = "gateways"
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.name
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        return (self.binary,)
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(repr(self).encode())
+        for file in sorted(self.folder.iterdir()):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+Recipe = GoModule | DebianPackage | GoFiles | NpmPackage
 
 
 def command_for(group: str) -> str:
@@ -217,6 +250,15 @@ RECIPES: tuple[Recipe, ...] = (
         sum="h1:0TeWmCELKreoLAXuoPaO2qpJe73foDgOoyU3fdKQN4A=",
         folder="config/crd/bases",
         files=tuple(f"chaos-mesh.org_{plural}.yaml" for plural in CHAOS_MESH),
+    ),
+    # A real LLM gateway. The override: with the newest of that package every stream ends in a 500.
+    NpmPackage(
+        "portkey",
+        version="1.15.2",
+        minutes=1,
+        binary="portkey-gateway",
+        script="@portkey-ai/gateway/build/start-server.js",
+        preload="loopback.js",
     ),
     GoModule(
         "cloudprober",

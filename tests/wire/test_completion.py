@@ -25,7 +25,7 @@ from sentinel.core.outcome import Kind, Outcome, judge
 from sentinel.probes import completion
 from sentinel.probes.completion import CompletionProbe
 from tests.core.completions import recorded as r
-from tests.core.completions.recorded import ASKED, DONE, ROLE, STOP, chat, event, said
+from tests.core.completions.recorded import ASKED, DONE, ROLE, STOP, chat, event, said, words
 from tests.support.authority import Authority
 from tests.support.rawserver import Asked, Peer, raw_server
 
@@ -78,10 +78,6 @@ CHUNKED = "Transfer-Encoding: chunked"
 def pieces(*texts: str) -> list[bytes]:
     """Each as one chunk of HTTP."""
     return [f"{len(text.encode()):x}\r\n{text}\r\n".encode() for text in texts]
-
-
-def words(count: int) -> list[str]:
-    return [f"{part}\n\n" for part in said(count).split("\n\n")[:-1]]
 
 
 def whole(status: str, body: str, kind="application/json", *more: str) -> Behave:

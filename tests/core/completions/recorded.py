@@ -65,6 +65,11 @@ def said(count=99, **extra):
     return "".join(chunk(word, **extra) for word in WORDS[:count])
 
 
+def words(count):
+    """The same, one chunk each."""
+    return [f"{part}\n\n" for part in said(count).split("\n\n")[:-1]]
+
+
 def chat(text, finish="stop", **extra):
     """A whole chat answer."""
     message = {"role": "assistant", "content": text}
