@@ -179,7 +179,7 @@ def _check_witness(settings: "Settings", output: Output) -> NoReturn:
 
 @app.command()
 def once(
-    name: Annotated[str, typer.Argument(help="Only this check, e.g. api/secrets.")] = "",
+    name: Annotated[str, typer.Argument(help="Only this check, e.g. api/secrets or gateway/NAME.")] = "",
     config: Config = DEFAULT_CONFIG,
     output: AsWhat = Output.TEXT,
 ) -> None:
@@ -190,6 +190,8 @@ def once(
     from sentinel.reports import outcome
 
     checks = (*resources.CHECKS, *crossing.CHECKS)
+    if name.startswith("gateway/"):
+        _once_gateway(_load(config), name, output)
     if name and name not in checks:
         typer.echo(f"check {name!r} is unknown, expected one of {', '.join(checks)}", err=True)
         raise typer.Exit(BAD_CONFIG)
@@ -199,6 +201,25 @@ def once(
         _once_network(settings, name, output)
     seen = _asyncio(ask_everything(settings, os.environ, name))
     typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else outcome.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+def _once_gateway(settings: "Settings", name: str, output: Output) -> NoReturn:
+    from sentinel import logs, once_gateway
+
+    known = once_gateway.names(settings)
+    if name not in known:
+        typer.echo(
+            f"{name!r} is unknown, expected one of {', '.join(known) or 'none: no gateways are configured'}", err=True
+        )
+        raise typer.Exit(BAD_CONFIG)
+    logs.configure("error", "console")
+    try:
+        seen = _asyncio(once_gateway.ask(settings, name))
+    except OwnFault as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(OWN_FAULT) from error
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else once_gateway.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 

@@ -91,17 +91,7 @@ def plan_of(gateway: written.Gateway, asker: Asker, sessions: dict[Path | None, 
     every = (gateway.baseline if asker.fast else gateway.every).total_seconds()
     return Plan(
         name=gateway.name,
-        asks=CompletionProbe(
-            url=gateway.url,
-            dialect=Dialect(gateway.dialect),
-            model=gateway.model,
-            completions=sessions[gateway.ca],
-            clock=clock,
-            key=_source(gateway.key),
-            headers={row.name: row.value for row in gateway.headers if row.value is not None},
-            secret_headers={row.name: FileToken(row.file) for row in gateway.headers if row.file is not None},
-            deadlines=_deadlines(gateway.patience),
-        ),
+        asks=probe_of(gateway, sessions[gateway.ca], clock),
         expected=expected_of(gateway, asker.others),
         every=every,
         burst=gateway.burst.total_seconds() if asker.fast else None,
@@ -112,6 +102,21 @@ def plan_of(gateway: written.Gateway, asker: Asker, sessions: dict[Path | None, 
         allowance=_allowance(gateway.budget),
         # Once per cluster, like the fast baseline: a tenant has no business with a provider's own key.
         direct=tuple(_directs(gateway, sessions, clock)) if asker.fast else (),
+    )
+
+
+def probe_of(gateway: written.Gateway, session: Completions, clock: Clock) -> CompletionProbe:
+    """What is asked of this gateway. `once_gateway` asks it a single time."""
+    return CompletionProbe(
+        url=gateway.url,
+        dialect=Dialect(gateway.dialect),
+        model=gateway.model,
+        completions=session,
+        clock=clock,
+        key=_source(gateway.key),
+        headers={row.name: row.value for row in gateway.headers if row.value is not None},
+        secret_headers={row.name: FileToken(row.file) for row in gateway.headers if row.file is not None},
+        deadlines=_deadlines(gateway.patience),
     )
 
 

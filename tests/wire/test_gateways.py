@@ -1,6 +1,8 @@
 """From the configuration to an episode, on real sockets: the primary dies, and the truth lies between the bounds."""
 
 import asyncio
+import json
+import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -160,3 +162,39 @@ async def test_stopping_in_the_middle_of_an_outage_tells_it_and_leaves_no_probe(
 
     assert [news.episode.verdict for news in heard.of(Ended)] == [Verdict.RIGHT_CENSORED]
     assert Outcome.HARNESS_ERROR not in {news.judged.outcome for news in heard.of(Probed)}
+
+
+@pytest.mark.parametrize(("dies", "code", "outcome"), [(1e18, 0, "served_primary"), (0.0, 1, "ungraceful_error")])
+async def test_once_tells_all_of_one_probe_and_no_word_of_it(tmp_path, dies, code, outcome):
+    key = tmp_path / "key"
+    key.write_text("sk-secret")
+    path = tmp_path / "s.yaml"
+    async with raw_server(None, Stub(dies=dies, switch=1e18).behave) as server:
+        path.write_text(CONFIG.replace("URL", server.url).replace("KEY", str(key)))
+        command = [sys.executable, "-m", "sentinel", "once", "gateway/chat", "--config", str(path)]
+        told = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
+        out, err = await told.communicate()
+        program = await asyncio.create_subprocess_exec(*command, "--output", "json", stdout=-1, stderr=-1)
+        seen = json.loads((await program.communicate())[0])
+
+    text = out.decode()
+    assert (told.returncode, program.returncode) == (code, code), err.decode()
+    assert outcome in text
+    assert (seen["outcome"], seen["gateway"]) == (outcome, "chat")
+    assert list(seen["timeline"])[:2] == ["connected", "headers"]
+    assert list(seen["timeline"].values()) == sorted(seen["timeline"].values())
+    assert "not shown" in text
+    assert all(word not in text + str(seen) for word in ("sk-secret", "ECONNREFUSED", "Count from", "10 11 12"))
+
+
+async def test_once_of_an_unknown_gateway_names_those_that_are_known(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(CONFIG.replace("URL", "http://127.0.0.1:1").replace("KEY", "/none"))
+
+    told = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sentinel", "once", "gateway/x", "--config", str(path)), stdout=-1, stderr=-1
+    )
+    out, err = await told.communicate()
+
+    assert (told.returncode, out) == (2, b"")
+    assert b"expected one of gateway/chat" in err
