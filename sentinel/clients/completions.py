@@ -106,11 +106,6 @@ class Answer:
                 raise
             raise Broken(Trouble.ABORT) from error
 
-    def rest(self) -> bytes:
-        """What had come before the connection broke, which aiohttp keeps to itself."""
-        buffered = getattr(self._response.content, "_buffer", ())
-        return b"".join(bytes(part) for part in buffered)
-
 
 class Completions:
     """The session that all probes of one trust share. Connections are not shared, ever."""

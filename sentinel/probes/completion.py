@@ -118,8 +118,7 @@ class CompletionProbe:
             except TimeoutError:
                 return self._late(listener, start, until)
             except Broken as broken:
-                listener.feed(answer.rest(), self.clock.monotonic())
-                return None if _over(listener) else broken.trouble
+                return broken.trouble
             if not chunk:
                 return None
             before = listener.first_token

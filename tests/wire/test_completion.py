@@ -202,12 +202,16 @@ async def test_a_body_that_ends_too_early_is_truncated():
     assert (judged.outcome, judged.kind, heard.trouble) == (O.TRUNCATED_STREAM, Kind.ABORT, Trouble.ABORT)
 
 
-async def test_what_came_in_the_same_packet_as_the_end_of_the_connection_is_heard():
+@pytest.mark.parametrize("secure", [False, True], ids=["in the clear", "over TLS"])
+async def test_what_came_in_the_same_packet_as_the_end_of_the_connection_is_heard(tmp_path, secure):
+    authority = Authority(tmp_path) if secure else None
+    tls = completions.trust(authority.ca_file) if authority else None
+
     async def behave(peer: Peer, asked: Asked) -> None:
         await peer.send(head("200 OK", "text/event-stream", CHUNKED) + b"".join(pieces(ROLE, *words(4), event(r.BUSY))))
         peer.writer.close()
 
-    async with gateway(behave) as far:
+    async with gateway(behave, authority=authority, tls=tls) as far:
         heard, judged = await far.ask()
 
     assert (heard.trouble, heard.transcript.tokens) == (Trouble.ABORT, 4)
