@@ -51,6 +51,7 @@ def rows() -> list[Disturbance]:
     """All of them."""
     return [
         Disturbance("target-restarting", restarting, local=True, sampled=True),
+        Disturbance("target-restarted-within-the-round", restarted_within, local=True, sampled=True),
         Disturbance("target-gone-and-nothing-protects-it", gone, local=True, open=True, sampled=True),
         Disturbance("target-dead-and-still-listed", dead_and_listed, local=True, open=True, sampled=True),
         Disturbance("listener-dead-and-the-rest-alive", deaf, local=True, open=True, sampled=True),
@@ -101,6 +102,28 @@ async def restarting(stage: "Stage", target: str) -> AsyncIterator[None]:
         while True:
             await stage.beacons.restart(stage.others[target])
             await asyncio.sleep(1.0)
+
+    task = asyncio.create_task(restart(), name="restarting")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await stage.beacons.restart(stage.others[target])
+
+
+@contextlib.asynccontextmanager
+async def restarted_within(stage: "Stage", target: str) -> AsyncIterator[None]:
+    """Once in each round: ready when it begins, and again when it ends, and another process in between."""
+
+    async def restart() -> None:
+        seen = stage.asker.net.number
+        while True:
+            if stage.asker.net.number != seen:
+                seen = stage.asker.net.number
+                await asyncio.sleep(0.3)
+                await stage.beacons.restart(stage.others[target])
+            await asyncio.sleep(0.02)
 
     task = asyncio.create_task(restart(), name="restarting")
     try:

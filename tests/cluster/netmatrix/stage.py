@@ -17,14 +17,17 @@ from typing import Any, Self, TypeVar
 
 from sentinel import beaconing
 from sentinel.core.crossing import Crossing
+from sentinel.core.net_plan import YOUNG_SECONDS
 from sentinel.core.record import Record
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
+from sentinel.engine.net_young import STRETCH
 from tests.cluster.netmatrix import asker as asking
 from tests.cluster.netmatrix.asker import Asker, told
 from tests.cluster.netmatrix.beacons import Beacons, Host
 from tests.cluster.netmatrix.disturbances import NEWCOMER, Disturbance
 from tests.cluster.netmatrix.openings import Opening
+from tests.support.eventually import eventually
 from tests.support.netns import Lab, Pod, Service
 from tests.support.policies import Rule, blinking, shut
 
@@ -37,6 +40,7 @@ DETECTED = 4
 """Rounds until a hole must be a breach: one is usual."""
 BLINKING = 40
 """The same for one that is open for 300 ms in 5 s, on one way of twelve: each round has one chance in six."""
+NEW_SECONDS = 30.0
 RENEWED = 9.0
 """Seconds: a pod is looked at for ten."""
 CLOSED = 6
@@ -183,6 +187,8 @@ class Stage:
     def play(self) -> None:
         """Every row, from its hole to its end; what became of it is in `outcomes`."""
         self.outcomes = {row.name: Outcome() for row in self.rows}
+        # What is open to a pod in its first seconds is late, whatever else it is.
+        eventually(lambda: not self._anybody_new(), NEW_SECONDS, "no pod is new")
         flickering, late, kept = (self._of(kind) for kind in ("blinking", "late", "kept"))
         steady = [row for row in self.rows if row not in (*flickering, *late)]
         self.policy(late)
@@ -206,6 +212,11 @@ class Stage:
             stayed = [told(asked, seen) for asked, seen in self.asker.open().items() if asked.target == target.name]
             self.outcomes[row.name].stayed = stayed
             self.outcomes[row.name].unproven = self._premature(target)
+
+    def _anybody_new(self) -> bool:
+        """Or still looked at as such, by connects that are under way."""
+        last = max(self.asker.young._seen.values(), default=self.asker.clock.monotonic())
+        return self.asker.clock.monotonic() - last < YOUNG_SECONDS + STRETCH + asking.TIMEOUT + 0.5
 
     def _of(self, kind: str) -> list[Opening]:
         return [row for row in self.rows if row.kind == kind]
