@@ -18,6 +18,7 @@ import ctypes
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -145,7 +146,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         sweep()
-        self.folder = Path(self._folder.enter_context(tempfile.TemporaryDirectory(prefix="sentinel-lab-")))
+        self.folder = Path(self._folder.enter_context(tempfile.TemporaryDirectory(prefix=f"{PREFIX}-{os.getpid()}-")))
         _open.add(self)
         try:
             self.hub = self._make_hub()
@@ -363,9 +364,16 @@ def remove(name: str) -> None:
 def sweep() -> None:
     """Takes away what a test left that was killed: its process is in the name, and is gone."""
     for name in ours():
-        owner = re.match(rf"{PREFIX}-(\d+)-", name)
-        if owner and not Path("/proc", owner[1]).exists():
+        if is_orphan(name):
             remove(name)
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
+        if is_orphan(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_orphan(name: str) -> bool:
+    owner = re.match(rf"{PREFIX}-(\d+)-", name)
+    return owner is not None and not Path("/proc", owner[1]).exists()
 
 
 def ours() -> list[str]:

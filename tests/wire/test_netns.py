@@ -348,12 +348,12 @@ def test_what_a_killed_test_left_is_swept_away_with_its_processes() -> None:
         pid, folder = doomed.stdout.readline().split()
         doomed.kill()
     left = [name for name in netns.ours() if f"-{doomed.pid}-" in name]
-    Path(folder).rmdir()
     assert len(left) == 2
 
     netns.sweep()
 
     assert [name for name in netns.ours() if f"-{doomed.pid}-" in name] == []
+    assert not Path(folder).exists()
     eventually(lambda: not is_running(int(pid)), 10, "its process is gone")
 
 
