@@ -5,8 +5,8 @@
              ended -> judged -> pace, allowance, cooldown -> Line -> failover -> News
 
 A probe that hangs holds up nobody; a slot that is not used is counted, and the bounds are wider for
-it. It will be run by `witness.py` (every two seconds, fast when something is wrong) and by
-`daemon.py` (every minute, with the tenant's own nonce and key); neither does so yet.
+it. The witness runs it every two seconds, fast when something is wrong; a tenant every minute, with
+its own nonce and key.
 """
 
 import asyncio
@@ -156,7 +156,7 @@ class Driver:
                 self._skip("budget", max(1, int(_LOOK_AGAIN // self.plan.every)))
                 slot += max(self.plan.every, _LOOK_AGAIN)
                 continue
-            late = int((self.clock.monotonic() - slot) // every)
+            late = self._late(slot, every)
             if late:
                 self._skip("late", late)
                 slot += late * every
@@ -176,6 +176,10 @@ class Driver:
             return False
         self._hurry.clear()
         return True
+
+    def _late(self, slot: float, every: float) -> int:
+        """Slots that are over. None where a timer rang early: those of uvloop do, by up to a millisecond."""
+        return max(0, int((self.clock.monotonic() - slot) // every))
 
     def _period(self) -> float | None:
         wanted = self.plan.burst if self._pace.fast and self.plan.burst else self.plan.every
@@ -313,7 +317,7 @@ class Driver:
             else:
                 await self._direct(row)
             step = every or _LOOK_AGAIN
-            late = int((self.clock.monotonic() - slot) // step)
+            late = self._late(slot, step)
             if late:
                 self._skip("late", late, row.name)
             slot += (late + 1) * step

@@ -168,7 +168,7 @@ def test_the_chart_knows_every_key_that_the_daemon_knows() -> None:
         "properties"
     ]
     written_by_the_chart = {"cluster", "tenant", "tenants", "identities", "kubernetes", "disclosure", "relay"}
-    written_by_the_chart |= {"direct", "release", "witness_share", "relay_token", "relay_ca"}
+    written_by_the_chart |= {"direct", "release", "witness_share", "lease", "relay_token", "relay_ca"}
 
     assert set(ours) == set(Settings.model_fields) - written_by_the_chart
     for name, section in ours.items():

@@ -16,13 +16,14 @@ NOON = 20_000 * 86_400.0 + 43_200
 
 
 class LoopClock(Clock):
-    """The loop's own time, which looptime moves. `slept` and `jumped` are added to it."""
+    """The loop's own time, which looptime moves. `slept` and `jumped` are added to it; below a `rate` of 1 timers ring early."""
 
+    rate = 1.0
     slept = 0.0
     jumped = 0.0
 
     def monotonic(self):
-        return asyncio.get_running_loop().time() + self.slept
+        return asyncio.get_running_loop().time() * self.rate + self.slept
 
     def wall(self):
         return NOON + asyncio.get_running_loop().time() + self.slept + self.jumped

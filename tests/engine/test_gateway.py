@@ -173,6 +173,16 @@ async def test_after_our_loop_slept_the_slots_are_where_they_were():
     assert run.skipped == {"late": 1}
 
 
+async def test_a_timer_that_rings_a_little_early_is_no_slot_less_and_no_probe_more():
+    run = Run(fine, {"burst": None})
+    run.clock.rate = 0.9999
+
+    await run.for_seconds(60)
+
+    assert run.skipped == {}
+    assert len(run.asks.starts) in (29, 30)
+
+
 async def test_a_clock_that_jumped_is_ours_too():
     run = Run(after(1020, fine, lambda start: (4.0, "headers") if start < 1021 else (0.5, "openai")))
 
