@@ -3,6 +3,7 @@
     settings -> World -> plan, probe -> Book <-> RoundRunner <- Scheduler
                     \\-> Networking -> Crossings <-> NetRound <- Scheduler
                                          \\-> Planes -> metrics, log, history, pager, journal -> web
+    settings -> Gateways -> metrics, log
 
 What lasts over a reload (what is believed, the metrics, the history) is built once; what follows
 from the file is a `generation`, built again as a whole when a new file is right, and never before.
@@ -50,6 +51,7 @@ from sentinel.world import World, plan_of, unnamed
 
 if TYPE_CHECKING:
     from sentinel.clients.relay import RelayClient
+    from sentinel.gateways import Gateways
     from sentinel.networking import Networking
 
 _FIRST_ROUND_SECONDS = 10.0
@@ -84,6 +86,7 @@ class Daemon:
         self.book = Book(plan_of(self.first), self.clock.wall(), (self.planes.plane(planes.LEAD),))
         self.crossings = Crossings(self.clock.wall(), (self.planes.plane(TIER),))
         self._network: Networking | None = None
+        self._gateways: Gateways | None = None
         self._asks = True
         self._turned = asyncio.Event()
         self.tenure: Tenure | None = None
@@ -178,6 +181,7 @@ class Daemon:
                 # Outside a pod it is decided here whether we may run at all.
                 await world.prepare()
             network = await self._ask_network(settings, relay, stack)
+            await self._ask_gateways(settings, stack)
             start = await stack.enter_async_context(tasks.running())
             if self._asks:
                 start("kubeconfig and requested tokens", world.keep)
@@ -211,6 +215,15 @@ class Daemon:
         self.planes.open(TIER, self.clock.wall(), found.rounds.every())
         self._network_rounds = found.rounds
         return found.tasks
+
+    async def _ask_gateways(self, settings: Settings, stack: AsyncExitStack) -> None:
+        """One pod of a tenant's does, where there are several: the one that asks the API server."""
+        if self._gateways is None and settings.gateways:
+            from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
+
+            self._gateways = Gateways(self.metrics.registry, self.clock)
+        if self._gateways is not None:
+            await stack.enter_async_context(self._gateways.generation(settings, asks=self._asks))
 
     async def _let_go(self) -> None:
         """For ever, where the network is not asked any more."""

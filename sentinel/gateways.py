@@ -1,21 +1,24 @@
 """Joins the gateways of the configuration with who asks them: settings in, running drivers out.
 
-    settings -> CompletionProbe (a session for each CA) -> engine.gateway.Driver -> whoever listens
+    settings -> CompletionProbe (a session for each CA) -> engine.gateway.Driver -> metrics, log
 
-`asked` is all that `witness.py` (`fast=True`: every two seconds, and faster when something is wrong)
-and `daemon.py` (`fast=False`: once a minute) will need; neither calls it yet.
+The witness asks every two seconds, and faster when something is wrong; a tenant asks once a minute,
+with its own key and nonce. `Gateways` is all that either needs.
 """
 
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+from prometheus_client import CollectorRegistry
+
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
-from sentinel.clients.tokens import FileToken, NoToken, Source
+from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source
 from sentinel.core import canary
 from sentinel.core.allowance import Allowance, Price
 from sentinel.core.completion import Deadlines
@@ -27,11 +30,17 @@ from sentinel.core.schedule import spread
 from sentinel.engine import tasks
 from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.gateway import Direct, Driver, Listens, Plan
+from sentinel.errors import OwnFault
 from sentinel.probes.completion import CompletionProbe
+from sentinel.settings import Settings
 from sentinel.settings import gateways as written
+from sentinel.sinks.gateway_log import GatewayLog
+from sentinel.sinks.gateway_metrics import GatewayMetrics
 
 WITNESS = "witness"
 """Whose tag the witness's nonces have; no tenant can be called so."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,21 @@ class Asker:
         return canary.tag(self.name) + secrets.token_hex(canary.CHANCE_LENGTH // 2)
 
 
+def asker_of(settings: Settings) -> Asker:
+    """Whoever runs with these settings: a tenant, or the witness."""
+    name = WITNESS if settings.is_witness else settings.tenant
+    everybody = (*(tenant.name for tenant in settings.tenants), WITNESS)
+    return Asker(name, tuple(other for other in everybody if other != name), fast=settings.is_witness)
+
+
+@dataclass(frozen=True)
+class Way:
+    """What the gateways of one CA are asked by; with a `fault` none of them can be: each probe is our own error."""
+
+    session: Completions
+    fault: str = ""
+
+
 @dataclass(frozen=True)
 class All:
     """Several places that news go to."""
@@ -59,24 +83,40 @@ class All:
             place.put(news)
 
 
+class Gateways:
+    """What lasts over a reload: what was counted, and what was told last."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+        """Once per process, since the names are registered."""
+        self._metrics, self._log, self._clock = GatewayMetrics(registry), GatewayLog(), clock
+
+    @contextlib.asynccontextmanager
+    async def generation(self, settings: Settings, *, asks: bool = True) -> AsyncIterator[None]:
+        """They are asked until the block ends; with `asks` false another pod does it, and nothing is shown of them."""
+        chosen = settings.gateways if asks else ()
+        self._metrics.forget_others([gateway.name for gateway in chosen])
+        async with asked(chosen, asker_of(settings), self._clock, (self._metrics, self._log)) as drivers:
+            # Before anything else is waited for: the first news must find their names.
+            for driver in drivers:
+                plan = driver.plan
+                providers = [provider.name for provider in plan.expected.providers]
+                self._metrics.expect(plan.name, providers, [row.name for row in plan.direct], driver.stand)
+            yield
+
+
 @contextlib.asynccontextmanager
 async def asked(
     gateways: Sequence[written.Gateway], asker: Asker, clock: Clock, listens: Sequence[Listens]
 ) -> AsyncIterator[tuple[Driver, ...]]:
-    """The drivers, running until the block ends; the connections are closed after them.
-
-    Raises OwnFault for a CA file that is none.
-    """
+    """The drivers, running until the block ends; the connections are closed after them."""
     if not gateways:
         yield ()
         return
     async with contextlib.AsyncExitStack() as stack:
-        sessions: dict[Path | None, Completions] = {}
-        for ca in dict.fromkeys([None, *(gateway.ca for gateway in gateways)]):
-            sessions[ca] = await stack.enter_async_context(Completions(trust(ca), clock))
+        ways = {ca: await _way(ca, clock, stack) for ca in dict.fromkeys([None, *(row.ca for row in gateways)])}
         disturbances = Disturbances(clock)
         drivers = tuple(
-            Driver(plan_of(gateway, asker, sessions, clock), clock, asker.nonce, All(tuple(listens)), disturbances)
+            Driver(plan_of(gateway, asker, ways, clock), clock, asker.nonce, All(tuple(listens)), disturbances)
             for gateway in gateways
         )
         start = await stack.enter_async_context(tasks.running())
@@ -86,12 +126,23 @@ async def asked(
         yield drivers
 
 
-def plan_of(gateway: written.Gateway, asker: Asker, sessions: dict[Path | None, Completions], clock: Clock) -> Plan:
-    """How this gateway is asked by us. `sessions`: one for each CA, with None for the system's."""
+async def _way(ca: Path | None, clock: Clock, stack: contextlib.AsyncExitStack) -> Way:
+    """A file that is none must not end a process that has isolation to prove."""
+    tls, fault = None, ""
+    try:
+        tls = trust(ca)
+    except OwnFault as error:
+        fault = str(error)
+        _log.error("gateway.unasked", why=fault)
+    return Way(await stack.enter_async_context(Completions(tls, clock)), fault)
+
+
+def plan_of(gateway: written.Gateway, asker: Asker, ways: Mapping[Path | None, Way], clock: Clock) -> Plan:
+    """How this gateway is asked by us. `ways`: one for each CA, with None for the system's."""
     every = (gateway.baseline if asker.fast else gateway.every).total_seconds()
     return Plan(
         name=gateway.name,
-        asks=probe_of(gateway, sessions[gateway.ca], clock),
+        asks=probe_of(gateway, ways[gateway.ca], clock),
         expected=expected_of(gateway, asker.others),
         every=every,
         burst=gateway.burst.total_seconds() if asker.fast else None,
@@ -101,19 +152,19 @@ def plan_of(gateway: written.Gateway, asker: Asker, sessions: dict[Path | None, 
         streamed=gateway.streamed,
         allowance=_allowance(gateway.budget),
         # Once per cluster, like the fast baseline: a tenant has no business with a provider's own key.
-        direct=tuple(_directs(gateway, sessions, clock)) if asker.fast else (),
+        direct=tuple(_directs(gateway, ways[None], clock)) if asker.fast else (),
     )
 
 
-def probe_of(gateway: written.Gateway, session: Completions, clock: Clock) -> CompletionProbe:
+def probe_of(gateway: written.Gateway, way: Way, clock: Clock) -> CompletionProbe:
     """What is asked of this gateway. `once_gateway` asks it a single time."""
     return CompletionProbe(
         url=gateway.url,
         dialect=Dialect(gateway.dialect),
         model=gateway.model,
-        completions=session,
+        completions=way.session,
         clock=clock,
-        key=_source(gateway.key),
+        key=HeldToken(way.fault) if way.fault else _source(gateway.key),
         headers={row.name: row.value for row in gateway.headers if row.value is not None},
         secret_headers={row.name: FileToken(row.file) for row in gateway.headers if row.file is not None},
         deadlines=_deadlines(gateway.patience),
@@ -139,7 +190,7 @@ def expected_of(gateway: written.Gateway, others: Collection[str]) -> Expected:
     )
 
 
-def _directs(gateway: written.Gateway, sessions: dict[Path | None, Completions], clock: Clock) -> list[Direct]:
+def _directs(gateway: written.Gateway, way: Way, clock: Clock) -> list[Direct]:
     found = []
     for row in gateway.providers:
         if row.direct is None:
@@ -148,7 +199,7 @@ def _directs(gateway: written.Gateway, sessions: dict[Path | None, Completions],
             url=row.direct.url,
             dialect=Dialect(row.direct.dialect),
             model=row.direct.model,
-            completions=sessions[None],
+            completions=way.session,
             clock=clock,
             key=_source(row.direct.key),
             deadlines=_deadlines(gateway.patience),

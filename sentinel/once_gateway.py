@@ -95,10 +95,10 @@ def names(settings: Settings) -> tuple[str, ...]:
 async def ask(settings: Settings, name: str, *, stream: bool = True) -> Seen:
     """Ask once. `name` is one of `names`. Raises OwnFault for a CA file that is none."""
     gateway = next(gateway for gateway in settings.gateways if f"{CHECK}/{gateway.name}" == name)
-    asker = _asker(settings)
+    asker = gateways.asker_of(settings)
     clock, canary = Clock(), Canary(asker.nonce())
     async with Completions(trust(gateway.ca), clock) as session:
-        probe = gateways.probe_of(gateway, session, clock)
+        probe = gateways.probe_of(gateway, gateways.Way(session), clock)
         heard = await probe.ask(canary, stream=stream)
     return _seen(gateway, canary, heard, asker)
 
@@ -106,13 +106,6 @@ async def ask(settings: Settings, name: str, *, stream: bool = True) -> Seen:
 def _seen(gateway: Gateway, canary: Canary, heard: Heard, asker: Asker) -> Seen:
     judged = judge(heard, canary, gateways.expected_of(gateway, asker.others))
     return Seen(gateway.name, canary.nonce, heard, judged)
-
-
-def _asker(settings: Settings) -> Asker:
-    """Whoever runs here: a tenant, or the witness."""
-    name = gateways.WITNESS if settings.is_witness else settings.tenant
-    everybody = (*(tenant.name for tenant in settings.tenants), gateways.WITNESS)
-    return Asker(name, tuple(other for other in everybody if other != name), fast=settings.is_witness)
 
 
 def text(seen: Seen) -> str:

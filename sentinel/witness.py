@@ -7,6 +7,7 @@
     hints <-- news -- watch of RBAC objects
       |
     roll <-- muster of beacons, where the network is proven too; the lighthouse answers them all
+    gateways, every two seconds: once per cluster
 
 Nothing in it lasts but what is believed, and that is asked anew: it needs no database.
 """
@@ -17,6 +18,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -60,6 +62,9 @@ from sentinel.web import app as web
 from sentinel.web.tls import Certificate
 from sentinel.world import World, unnamed
 
+if TYPE_CHECKING:
+    from sentinel.gateways import Gateways
+
 ACCOUNT = "sentinel-witness"
 """Our own ServiceAccount, as the chart makes it."""
 _LEAST_SHARE = 0.01
@@ -88,6 +93,7 @@ class Witness:
         self._books: dict[str, Book] = {}
         self.roll: Roll | None = None
         self.lighthouse: Lighthouse | None = None
+        self._gateways: Gateways | None = None
 
     async def run(self) -> None:
         """Until stopped."""
@@ -119,6 +125,7 @@ class Witness:
             )
             await stack.enter_async_context(served)
             await self._open_relay(settings, stack)
+            await self._ask_gateways(settings, stack)
             start = await stack.enter_async_context(tasks.running())
             for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
@@ -257,6 +264,14 @@ class Witness:
         assert self.roll is not None and self.lighthouse is not None, "kept while there is one"  # noqa: PT018
         self.metrics.show_beacons(self.roll.counts())
         self.lighthouse.own.directory.take(roster)
+
+    async def _ask_gateways(self, settings: Settings, stack: AsyncExitStack) -> None:
+        if self._gateways is None and settings.gateways:
+            from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
+
+            self._gateways = Gateways(self.metrics.registry, self.clock)
+        if self._gateways is not None:
+            await stack.enter_async_context(self._gateways.generation(settings))
 
     async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
         where = settings.relay

@@ -1,4 +1,4 @@
-"""The LLM gateways that users are promised an answer from. Read and checked; nothing asks by it yet."""
+"""The LLM gateways that users are promised an answer from. Keys are files, read at each question."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Settings(Section):
     """The forbidden connections."""
 
     gateways: tuple[Gateway, ...] = ()
-    """The gateways (not asked yet)."""
+    """LLM gateways: asked slowly by each tenant, fast by the witness."""
 
     checks: tuple[FurtherCheck, ...] = ()
     """Further checks (none can be configured yet)."""

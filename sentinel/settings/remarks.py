@@ -42,8 +42,6 @@ def _unread(settings: Settings, tree: Tree) -> Iterator[tuple[Path, str]]:
         yield ("network", "enabled"), "without paging.relay nobody says where the beacons are: nothing can be proven"
     if not settings.network.enabled and ("network",) in tree.places:
         yield ("network",), "nothing is asked over the network, since network.enabled is false"
-    if settings.gateways:
-        yield ("gateways",), "checked, but this version asks no gateway yet"
 
 
 def _blind_spots(settings: Settings) -> Iterator[tuple[Path, str]]:

@@ -2,8 +2,7 @@
 
 An outage of an hour is a line when it begins, one for each further way of failing, and one when it
 is over, and not one for each of seven thousand probes. Only closed words and numbers are told, and
-the request id, so that the probe can be found in the gateway's own log. `daemon.py` and
-`witness.py` will add it beside `sinks.gateway_metrics`; neither does so yet.
+the request id, so that the probe can be found in the gateway's own log.
 """
 
 from typing import Any

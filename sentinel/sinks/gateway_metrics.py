@@ -2,8 +2,7 @@
 
 Labels are closed: gateways and providers as configured (what else is named is `other`), outcomes,
 verdicts, rules. What a gateway said is in no label. Figures that grow while an outage lasts are
-asked for at each scrape, so that they are never older than that. `daemon.py` and `witness.py` will
-register it; neither does so yet.
+asked for at each scrape, so that they are never older than that.
 """
 
 import itertools

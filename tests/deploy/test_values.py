@@ -35,6 +35,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a duration without unit": ({"config": {"isolation": {"every": 10}}}, "at '/config/isolation/every'"),
     "a duration with a blank": ({"config": {"isolation": {"every": "10 s"}}}, "at '/config/isolation/every'"),
     "an address without scheme": ({"alertmanagers": ["alertmanager:9093"]}, "at '/alertmanagers/0'"),
+    "a gateway's Secret in another folder": (
+        {"gatewaySecrets": [{"name": "../x", "secret": "k"}]},
+        "at '/gatewaySecrets/0/name'",
+    ),
     "another kind": ({"kind": "StatefulSet"}, "value must be one of 'Deployment', 'DaemonSet'"),
     "a token that is neither": (
         {"tenants": [tenant(identities=[{"name": "x", "token": "own"}])]},

@@ -196,8 +196,6 @@ def test_an_exception_that_ran_out_is_noted_from_the_day_after() -> None:
     ("text", "said"),
     [
         ("network: {every: 5s}", "s.yaml:6: network: nothing is asked over the network, since network.enabled is false"),
-        ("gateways: [{name: g, url: 'https://g/', model: m, providers: [{name: p}]}]",
-         "s.yaml:6: gateways: checked, but this version asks no gateway yet"),
         ("paging: {mode: shadow}",
          "s.yaml:6: paging.mode: in shadow every alert has severity none: nobody is paged"),
         ("paging: {direct: ['http://am:9093']}",

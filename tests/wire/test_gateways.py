@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from sentinel import gateways, settings
 from sentinel.clients.clock import Clock
@@ -17,9 +18,8 @@ from sentinel.core.failover import Verdict
 from sentinel.core.news import Ended, Probed
 from sentinel.core.outcome import Outcome
 from sentinel.gateways import Asker
-from tests.core.completions import recorded as r
-from tests.core.completions.recorded import DONE, ROLE, STOP, chat, chunk
-from tests.support.rawserver import Asked, Peer, raw_server
+from tests.support.rawserver import raw_server
+from tests.support.switching import Stub
 
 pytestmark = pytest.mark.asyncio
 
@@ -39,33 +39,6 @@ gateways:
     burst: 500ms
     every: 1s
 """
-
-
-@dataclass
-class Stub:
-    """A gateway that sends all to the backup `switch` seconds after its primary died."""
-
-    dies: float = 1e18
-    switch: float = 0.0
-    headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[str] = field(default_factory=list)
-
-    async def behave(self, peer: Peer, asked: Asked) -> None:
-        self.headers.append(asked.headers)
-        now = time.monotonic()
-        direct = "/direct" in asked.line
-        if self.dies <= now and (direct or now < self.dies + self.switch):
-            body = r.PORTKEY_BOTH_DEAD
-            await peer.send(f"HTTP/1.1 500 X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-            return
-        name = "openai" if now < self.dies else "backup"
-        nonce = asked.headers["x-request-id"].removeprefix("tenant-sentinel-")
-        song = canary.Canary(nonce).song
-        streamed = asked.headers["accept"] == "text/event-stream"
-        body = ROLE + chunk(song) + STOP + DONE if streamed else chat(song)
-        kind = "text/event-stream" if streamed else "application/json"
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nx-litellm-model-id: {name}\r\nContent-Length: {len(body)}\r\n\r\n"
-        await peer.send((head + body).encode())
 
 
 @dataclass
@@ -198,3 +171,38 @@ async def test_once_of_an_unknown_gateway_names_those_that_are_known(tmp_path):
 
     assert (told.returncode, out) == (2, b"")
     assert b"expected one of gateway/chat" in err
+
+
+async def test_a_ca_file_that_is_none_is_told_and_ends_nothing_of_the_process(tmp_path, capsys):
+    path = tmp_path / "s.yaml"
+    text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("KEY", str(tmp_path / "key"))
+    path.write_text(text.replace("model: chat", f"model: chat\n    ca: {tmp_path / 'none.crt'}"))
+    heard = Heard()
+
+    asker = Asker("team-a", ("team-b", "witness"), fast=False)
+    async with gateways.asked(settings.load(path, {}).gateways, asker, Clock(), [heard]):
+        await heard.until(lambda: heard.of(Probed))
+
+    assert heard.of(Probed)[0].judged.outcome is Outcome.HARNESS_ERROR
+    assert "none.crt" in capsys.readouterr().out
+
+
+async def test_a_gateway_that_was_taken_out_is_shown_no_more_and_one_that_is_new_is_shown_at_once(tmp_path):
+    path, registry = tmp_path / "s.yaml", CollectorRegistry()
+    text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("KEY", str(tmp_path / "key"))
+    known = gateways.Gateways(registry, Clock())
+
+    def shown(name):
+        return registry.get_sample_value("sentinel_gateway_period_seconds", {"gateway": name})
+
+    async with known.generation(loaded(path, text)):
+        assert (shown("chat"), shown("other")) == (1.0, None)
+    async with known.generation(loaded(path, text.replace("name: chat", "name: other"))):
+        assert (shown("chat"), shown("other")) == (None, 1.0)
+    async with known.generation(loaded(path, text), asks=False):
+        assert (shown("chat"), shown("other")) == (None, None)
+
+
+def loaded(path, text):
+    path.write_text(text)
+    return settings.load(path, {})

@@ -25,8 +25,8 @@ spec:
 
 {{/*
 Who reaches the witness: tenants' sentinels and beacons its relay and its lighthouse, the monitoring namespace its
-metrics. It holds back only what comes in, and the witness asks nothing but the API server: what is proven of the network
-is none of its doing. No policy of ours selects a pod of a tenant's: what we prove would be our own work. Takes $.
+metrics. It holds back only what comes in, and the witness asks nothing but the API server and gateways: what is proven of the
+network is none of its doing. No policy of ours selects a pod of a tenant's: what we prove would be our own work. Takes $.
 */}}
 {{- define "sentinel.witnessPolicy" -}}
 apiVersion: networking.k8s.io/v1

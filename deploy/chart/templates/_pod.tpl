@@ -43,6 +43,7 @@ containers:
       {{- with include "sentinel.journalDir" .root }}
       - {name: journal, mountPath: {{ . }}}
       {{- end }}
+      {{- with include "sentinel.gatewayMounts" .root }}{{ . | nindent 6 }}{{ end }}
       {{- range .tenant.identities }}
       {{- if .secret }}
       - {name: {{ printf "identity-%s" .name }}, mountPath: {{ dir .token.file }}, readOnly: true}
@@ -56,6 +57,7 @@ volumes:
     configMap: {name: sentinel}
   {{- end }}
   {{- include "sentinel.ownVolumes" .root | nindent 2 }}
+  {{- with include "sentinel.gatewayVolumes" .root }}{{ . | nindent 2 }}{{ end }}
   {{- if $relayed }}
   {{- include "sentinel.relayToken" . | nindent 2 }}
   {{- end }}
@@ -94,6 +96,7 @@ containers:
       {{- with include "sentinel.journalDir" . }}
       - {name: journal, mountPath: {{ . }}}
       {{- end }}
+      {{- with include "sentinel.gatewayMounts" . }}{{ . | nindent 6 }}{{ end }}
 volumes:
   - name: config
     projected:
@@ -107,6 +110,7 @@ volumes:
               - {key: tls.crt, path: tls/tls.crt}
               - {key: tls.key, path: tls/tls.key}
   {{- include "sentinel.ownVolumes" . | nindent 2 }}
+  {{- with include "sentinel.gatewayVolumes" . }}{{ . | nindent 2 }}{{ end }}
 {{- end }}
 
 {{/* What every pod of ours has in common. Takes $. */}}
@@ -255,6 +259,22 @@ securityContext:
 {{- if include "sentinel.journalDir" . }}
 - name: journal
   emptyDir: {sizeLimit: 256Mi}
+{{- end }}
+{{- end }}
+
+{{/* Where the keys of gateways are mounted. Takes $; nothing where there are none. */}}
+{{- define "sentinel.gatewayMounts" -}}
+{{- range .Values.gatewaySecrets }}
+- {name: {{ printf "gateway-%s" .name }}, mountPath: {{ printf "/var/run/secrets/gateways/%s" .name }}, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* The Secrets of the pod's own namespace that hold them. Takes $. */}}
+{{- define "sentinel.gatewayVolumes" -}}
+{{- range .Values.gatewaySecrets }}
+- name: {{ printf "gateway-%s" .name }}
+  # Optional: without a key this gateway is not asked, and isolation is proven all the same.
+  secret: {secretName: {{ .secret }}, optional: true}
 {{- end }}
 {{- end }}
 

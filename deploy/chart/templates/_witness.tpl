@@ -76,7 +76,7 @@ tenants:
 {{- range .Values.tenants }}
   - {{ include "sentinel.subject" (dict "root" $ "tenant" .) }}
 {{- end }}
-{{ toYaml (pick $chosen (.Values.network.enabled | ternary "network" "isolation") "isolation" "paging" "relay" "web" "journal" "log") }}
+{{ toYaml (pick $chosen (.Values.network.enabled | ternary "network" "isolation") "isolation" "gateways" "paging" "relay" "web" "journal" "log") }}
 {{ end }}
 
 {{/* One tenant as the witness is told of it, as JSON. Takes (dict "root" $ "tenant" t). */}}

@@ -1,0 +1,148 @@
+"""The real processes in front of a gateway: its primary dies, and their own /metrics say how long nobody answered.
+
+There is no API server here: isolation is not proven, which is none of the gateway's business.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from sentinel.core import canary
+from tests.support.authority import Authority
+from tests.support.eventually import eventually
+from tests.support.ports import free_port
+from tests.support.rawserver import raw_server
+from tests.support.sentinels import Sentinel
+from tests.support.switching import Stub
+
+pytestmark = pytest.mark.asyncio
+
+PATIENCE = 90.0
+"""Seconds for what takes a few, on a machine that may be busy."""
+NAMED = {"cluster": "c", "tenants": [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")]}
+
+
+@dataclass
+class Nowhere:
+    """An API server's address where nobody listens."""
+
+    ca_file: Path
+    host: str = "127.0.0.1"
+    port: int = field(default_factory=free_port)
+
+
+def gateway(url: str, key: Path) -> dict[str, Any]:
+    return {
+        "name": "chat",
+        "url": f"{url}/v1/chat/completions",
+        "preset": "litellm",
+        "model": "chat",
+        "key": {"file": str(key)},
+        "providers": [
+            {"name": "openai", "direct": {"url": f"{url}/direct", "model": "m", "every": "1s"}},
+            {"name": "backup"},
+        ],
+        "baseline": "1s",
+        "burst": "500ms",
+        "every": "1s",
+    }
+
+
+@asynccontextmanager
+async def started(stub, tmp_path, command, **config):
+    """`sentinel run` or `witness` beside this gateway; stopped, not killed, at the end."""
+    (tmp_path / "key").write_text("abc\n")
+    authority = Authority(tmp_path)
+    if command == "witness":
+        files = {"cert": str(authority.certificate_file), "key": str(authority.key_file)}
+        config |= {"relay": {"listen": f"127.0.0.1:{free_port()}"} | files, "isolation": {"witness_share": 0.25}}
+    async with raw_server(None, stub.behave) as server:
+        config |= NAMED | {"gateways": [gateway(server.url, tmp_path / "key")]}
+        nowhere = Nowhere(authority.ca_file)
+        with Sentinel(
+            cast("Any", nowhere), config, namespace="team-a", token="x", server=nowhere, command=command
+        ) as made:
+            yield made
+            assert await asyncio.to_thread(made.stop) < 20
+
+
+async def until(made: Sentinel, holds: Callable[[], object]) -> None:
+    def tried() -> object:
+        made.process.must_run()
+        try:
+            return holds()
+        except (OSError, KeyError):  # it does not listen yet, or does not name it yet
+            return None
+
+    await asyncio.to_thread(eventually, tried, PATIENCE, lambda: made.process.log_tail(20))
+
+
+async def test_the_witness_measures_a_failover_and_its_metrics_say_so(tmp_path):
+    for number in range(3):
+        stub, folder = Stub(), tmp_path / str(number)
+        folder.mkdir()
+        async with started(stub, folder, "witness") as made:
+            await until(made, lambda: answered(made, "served_primary") >= 3 and serving(made) == "openai")
+            stub.switch, stub.dies = 3.0, time.monotonic()
+            await until(made, lambda: made.metrics().sum("sentinel_gateway_failover_events_total"))
+            seen = made.metrics()
+            await until(made, lambda: serving(made) == "backup")
+            told = made.log_lines(event="gateway.episode")
+        if not seen.sum(
+            "sentinel_gateway_failover_events_total", verdict="invalid"
+        ):  # this machine was too busy for us
+            break
+
+    lower, upper = (
+        seen.value("sentinel_gateway_failover_seconds_sum", stage="stable", bound=b) for b in ("lower", "upper")
+    )
+    assert (
+        seen.value("sentinel_gateway_failover_events_total", verdict="pass", **{"from": "openai", "to": "backup"}) == 1
+    )
+    assert lower <= 3.0 <= upper
+    assert not seen.sum("sentinel_gateway_failover_pages_total")
+    assert seen.sum("sentinel_gateway_provider_probes_total", provider="openai")
+    assert [line["verdict"] for line in told] == ["pass"]
+    assert all(asked["x-request-id"].startswith(f"tenant-sentinel-{canary.tag('witness')}") for asked in stub.headers)
+
+
+async def test_a_tenants_sentinel_asks_with_its_own_nonce_and_no_provider_itself(tmp_path):
+    stub = Stub()
+    async with started(stub, tmp_path, "run", tenant="team-a") as made:
+        await until(made, lambda: answered(made, "served_primary") >= 2)
+        seen = made.metrics()
+
+    assert all(asked["x-request-id"].startswith(f"tenant-sentinel-{canary.tag('team-a')}") for asked in stub.headers)
+    assert not seen.all("sentinel_gateway_provider_probes_total")
+    assert seen.value("sentinel_gateway_period_seconds", gateway="chat") == 1.0
+
+
+async def test_a_gateway_comes_and_goes_with_the_file_and_nothing_is_restarted(tmp_path):
+    stub = Stub()
+    async with started(stub, tmp_path, "run", tenant="team-a") as made:
+        await until(made, lambda: answered(made, "served_primary"))
+        whole = yaml.safe_load(made.config_file.read_text())
+
+        made.config_file.write_text(yaml.safe_dump(whole | {"gateways": []}))
+        await until(made, lambda: not made.metrics().all("sentinel_gateway_period_seconds"))
+        before = len(stub.headers)
+        made.config_file.write_text(yaml.safe_dump(whole))
+        await until(made, lambda: len(stub.headers) > before and serving(made) == "openai")
+
+        assert not [line for line in made.log_lines() if "exception" in line]
+
+
+def answered(made: Sentinel, outcome: str) -> float:
+    return made.metrics().sum("sentinel_gateway_probes_total", gateway="chat", outcome=outcome)
+
+
+def serving(made: Sentinel) -> str:
+    found = made.metrics().all("sentinel_gateway_serving_provider", gateway="chat")
+    return next((dict(labels)["provider"] for labels, value in found.items() if value), "")
