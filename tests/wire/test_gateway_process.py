@@ -4,6 +4,7 @@ There is no API server here: isolation is not proven, which is none of the gatew
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -146,3 +147,24 @@ def answered(made: Sentinel, outcome: str) -> float:
 def serving(made: Sentinel) -> str:
     found = made.metrics().all("sentinel_gateway_serving_provider", gateway="chat")
     return next((dict(labels)["provider"] for labels, value in found.items() if value), "")
+
+
+async def test_a_pod_that_does_not_hold_the_lease_asks_no_gateway(tmp_path):
+    """Nobody can hold it here: there is no API server."""
+    stub = Stub()
+    lease = {"isolation": {"lease": "sentinel"}}
+    async with started(stub, tmp_path, "run", tenant="team-a", **lease) as made:
+        # Each half a second of its own: three periods of the gateway.
+        await until(made, lambda: made.metrics().value("sentinel_loop_lag_seconds_count") >= 6)
+        seen = made.metrics()
+
+    assert stub.headers == []
+    assert not seen.all("sentinel_gateway_period_seconds")
+
+
+async def test_who_has_no_gateway_pays_for_none():
+    code = "import sys, sentinel.daemon, sentinel.witness; sys.exit('sentinel.gateways' in sys.modules)"
+
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+
+    assert await program.wait() == 0

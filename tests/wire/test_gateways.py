@@ -174,6 +174,7 @@ async def test_once_of_an_unknown_gateway_names_those_that_are_known(tmp_path):
 
 
 async def test_a_ca_file_that_is_none_is_told_and_ends_nothing_of_the_process(tmp_path, capsys):
+    (tmp_path / "key").write_text("abc")
     path = tmp_path / "s.yaml"
     text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("KEY", str(tmp_path / "key"))
     path.write_text(text.replace("model: chat", f"model: chat\n    ca: {tmp_path / 'none.crt'}"))
