@@ -24,6 +24,26 @@ ALONE = {"witness": {"enabled": False}}
 SURROUNDINGS = {"cloud": "aws", "node": {"enabled": True}, "dns": {"enabled": True}}
 NETWORK: dict[str, Any] = {"network": {"enabled": True}, "config": {"network": SURROUNDINGS}}
 
+GATEWAYS: list[dict[str, Any]] = [
+    {
+        "name": "chat",
+        "url": "https://gateway.llm.svc/v1/chat/completions",
+        "preset": "litellm",
+        "model": "chat",
+        "providers": [{"name": "openai"}, {"name": "backup"}],
+        "failover": {"within": "30s"},
+    },
+    {
+        "name": "plain",
+        "url": "https://plain.llm.svc/v1/chat/completions",
+        "model": "chat",
+        "primary": "second",
+        "providers": [{"name": "first"}, {"name": "second"}],
+    },
+]
+"""One that shows who answers, and one that does not."""
+EVERYTHING: dict[str, Any] = NETWORK | {"config": {"network": SURROUNDINGS, "gateways": GATEWAYS}}
+
 
 def targets_of(tenant: str) -> list[str]:
     """What the sentinel of this tenant asks about: everything but its own namespaces."""
@@ -46,10 +66,17 @@ def _rendered(values: str) -> dict[str, str]:
 
 @functools.cache
 def shipped(
-    tenants: int = 5, *, witness: bool = False, network: bool = False, kind: str = "Deployment"
+    tenants: int = 5,
+    *,
+    witness: bool = False,
+    network: bool = False,
+    gateways: bool = False,
+    kind: str = "Deployment",
 ) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
-    more = NETWORK if network else {}
+    more = {**NETWORK} if network else {}
+    if gateways:
+        more["config"] = more.get("config", {}) | {"gateways": GATEWAYS}
     return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, kind=kind, **more)
 
 
@@ -59,7 +86,7 @@ def rule_files(files: dict[str, str]) -> dict[str, str]:
 
 def order(files: dict[str, str]) -> list[str]:
     """The files that are there, each reading only what the ones before it record."""
-    return [name for name in ("breach", "blind", "witness", "self") if f"{name}.rules.yaml" in files]
+    return [name for name in ("breach", "blind", "witness", "self", "gateway") if f"{name}.rules.yaml" in files]
 
 
 def every_rule(files: dict[str, str]) -> Iterator[Rule]:

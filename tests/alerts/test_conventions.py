@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric
 
+from sentinel.sinks.gateway_metrics import GatewayMetrics
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from tests import parts
@@ -19,9 +20,10 @@ SHIPPED = (
     rules.shipped(),
     rules.shipped(witness=True),
     rules.shipped(witness=True, network=True),
-    rules.shipped(witness=True, network=True, kind="DaemonSet"),
+    rules.shipped(gateways=True),
+    rules.shipped(witness=True, network=True, gateways=True, kind="DaemonSet"),
 )
-ALONE, WITNESSED, _, ALERTS = map(rules.alerts, SHIPPED)
+ALONE, WITNESSED, _, _, ALERTS = map(rules.alerts, SHIPPED)
 ALWAYS = {
     "SentinelIsolationBreach": "critical",
     "SentinelWrongIdentity": "critical",
@@ -55,7 +57,21 @@ OF_THE_NETWORK = {
     "SentinelBeaconDown": "warning",
     "SentinelNodeUncovered": "warning",
 }
-EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK
+OF_GATEWAYS = {
+    "SentinelGatewayDown": "critical",
+    "SentinelFailoverSlow": "critical",
+    "SentinelUngracefulError": "critical",
+    "SentinelSilentTruncation": "critical",
+    "SentinelCrossTalk": "critical",
+    "SentinelGatewayErrors": "critical",
+    "SentinelGatewayErrorBudget": "warning",
+    "SentinelFailoverIndeterminate": "warning",
+    "SentinelProviderDegraded": "warning",
+    "SentinelProviderUnknown": "warning",
+    "SentinelGatewayBudgetUsedUp": "warning",
+    "SentinelGatewayUnproven": "warning",
+}
+EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS
 PROMISE = 300
 """Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
 
@@ -109,7 +125,7 @@ def series_labels(name: str) -> list[str]:
         "SentinelExceptionUnused": ["exception"],
         "SentinelTypesUncovered": ["tenant", "why"],
     }
-    return kept.get(name, ["tenant"])
+    return kept.get(name, ["gateway"] if name in OF_GATEWAYS else ["tenant"])
 
 
 def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
@@ -135,7 +151,9 @@ def test_what_pages_waits_for_no_longer_than_the_promise_leaves(name: str) -> No
 
 
 def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_labels() -> None:
-    registries = (Metrics().registry, WitnessMetrics().registry)
+    of_gateways = CollectorRegistry()
+    GatewayMetrics(of_gateways)
+    registries = (Metrics().registry, WitnessMetrics().registry, of_gateways)
     exported = {name for registry in registries for metric in registry.collect() for name in names_of(metric)}
     used = set()
     for rule in (rule for files in SHIPPED for rule in rules.every_rule(files)):
@@ -162,7 +180,7 @@ def test_only_what_the_scrape_vouches_for_is_read_and_the_witness_s_words_from_t
             assert any(job in selector for job in jobs), f"{name} in {rule.get('alert') or rule.get('record')}"
 
 
-@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness", "network", "nodes"])
+@pytest.mark.parametrize("files", SHIPPED, ids=["alone", "witness", "network", "gateways", "nodes"])
 def test_every_recorded_series_is_recorded_before_it_is_read(files: dict[str, str]) -> None:
     # Only a cluster with exceptions has these; without the network what stood of it ends after a while.
     seen: set[str] = {"sentinel:expected_exception", "sentinel:expected_exception:until_timestamp"}
@@ -187,7 +205,7 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
     tool: str, scale: float, tenants: int, witness: bool, tmp_path: Path
 ) -> None:
     chosen = {"timeScale": scale, "tenants": rules.TENANTS[:tenants], "witness": {"enabled": witness}}
-    chosen |= rules.NETWORK if witness else {}
+    chosen |= rules.EVERYTHING if witness else {"config": {"gateways": rules.GATEWAYS}}
     files = rules.rule_files(rules.rendered(**chosen))
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -205,8 +223,8 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
 
 
 def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None:
-    slow = rules.shipped(witness=True, network=True)
-    fast = rules.rendered(timeScale=0.1, witness={"enabled": True}, **rules.NETWORK)
+    slow = rules.shipped(witness=True, network=True, gateways=True)
+    fast = rules.rendered(timeScale=0.1, witness={"enabled": True}, **rules.EVERYTHING)
 
     for before, after in zip(rules.every_rule(slow), rules.every_rule(fast), strict=True):
         for key in ("for", "keep_firing_for"):
@@ -233,7 +251,8 @@ def durations(rule: rules.Rule) -> list[float]:
 
 
 def test_in_its_first_week_nothing_has_a_severity_that_pages() -> None:
-    shadow = rules.alerts(rules.rendered(config={"paging": {"mode": "shadow"}}, witness={"enabled": True}))
+    config = {"paging": {"mode": "shadow"}, "gateways": rules.GATEWAYS}
+    shadow = rules.alerts(rules.rendered(config=config, witness={"enabled": True}))
 
     assert {rule["labels"]["severity"] for rule in shadow.values()} == {"none"}
 

@@ -203,6 +203,32 @@ def test_a_border_that_neither_can_prove_is_one_page(server: Alertmanager, clust
     assert not muted(server, other)
 
 
+@pytest.mark.parametrize("cause", ["SentinelGatewayDown", "SentinelFailoverSlow"])
+def test_a_dead_gateway_is_one_page_and_hides_neither_another_one_nor_whose_answer_was_read(
+    server: Alertmanager, cluster: str, cause: str
+) -> None:
+    server.send(alert(cause, cluster, gateway="chat"))
+    symptoms = [
+        alert(name, cluster, gateway="chat") for name in ("SentinelGatewayErrors", "SentinelGatewayErrorBudget")
+    ]
+    others = [
+        alert("SentinelGatewayErrors", cluster, gateway="plain"),
+        alert("SentinelCrossTalk", cluster, gateway="chat"),
+    ]
+
+    server.send(*symptoms, *others)
+
+    assert all(muted(server, sent) for sent in symptoms)
+    assert not any(muted(server, sent) for sent in others)
+
+
+def test_two_dead_gateways_are_two_incidents(server: Alertmanager, pager: Webhook, cluster: str) -> None:
+    server.send(*(alert("SentinelGatewayDown", cluster, gateway=name) for name in ("chat", "plain")))
+
+    eventually(lambda: {a["labels"]["gateway"] for a in paged(pager, cluster)} == {"chat", "plain"}, 5, "both are told")
+    assert len({found.body["groupKey"] for found in pager.deliveries if found.alerts(cluster=cluster)}) == 2
+
+
 def test_many_tenants_and_one_victim_are_one_incident(server: Alertmanager, pager: Webhook, cluster: str) -> None:
     server.send(*(breach(cluster, tenant=f"team-{letter}") for letter in "acde"))
 

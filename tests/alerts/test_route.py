@@ -53,7 +53,7 @@ def test_each_alert_reaches_its_receiver(route: Path, labels: tuple[str, ...], r
 
 def test_every_alert_that_is_shipped_is_routed_by_its_severity(route: Path) -> None:
     wanted = {"critical": "sentinel-page", "warning": "sentinel-ticket", "none": "sentinel-nobody"}
-    for name, rule in rules.alerts(rules.shipped(witness=True)).items():
+    for name, rule in rules.alerts(rules.shipped(witness=True, gateways=True)).items():
         severity = rule["labels"]["severity"]
         said = amtool("config", "routes", "test", f"--config.file={route}", f"alertname={name}", f"severity={severity}")
 
@@ -64,7 +64,7 @@ def test_a_page_waits_for_no_more_than_15_s_and_is_grouped_by_its_victim(route: 
     ours = entry(route)
 
     assert (ours["group_wait"], ours["group_interval"]) == ("0s", "15s")
-    assert ours["group_by"] == ["alertname", "cluster", "target"]
+    assert ours["group_by"] == ["alertname", "cluster", "target", "gateway"]
     for child in ours["routes"]:
         assert "severity" in str(child["matchers"]), "a page never takes the slower timers of a child"
 

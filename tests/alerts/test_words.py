@@ -1,5 +1,6 @@
 """What the pages say, word by word, with who is to be told."""
 
+from tests.alerts import rules
 from tests.alerts.world import FOREVER, World
 
 BREACH = ("api/secrets", "self", "team-a")
@@ -389,6 +390,56 @@ def test_the_witness_s_blindness_says_whose_word_is_left() -> None:
             "is kept out of namespace team-b. Reasons: token. What is known is that tenant's own word, and no breach "
             "there can end.",
             "target_owner": "Search",
+        },
+    )
+    world.judge()
+
+
+def test_pages_about_gateways_say_which_one_what_users_get_and_whether_it_lasts() -> None:
+    world = World(until=500, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.GATEWAYS})
+    of = 'gateway="chat"'
+    asked = f'sentinel_gateway_probes_total{{{of},provider="unknown",outcome="%s"}}'
+    world.witness(
+        more={
+            asked % "served_primary": lambda now: min(now, 300) / 2,
+            asked % "ungraceful_error": lambda now: max(0, now - 300),
+            f'sentinel_gateway_leaks_total{{{of},rule="html"}}': lambda now: max(0, now - 300),
+            f"sentinel_gateway_failover_open_user_seconds{{{of}}}": lambda now: max(0.0, now - 302.0),
+        }
+    )
+    world.sentinel("team-a", more={f"sentinel_gateway_cross_talk_total{{{of}}}": lambda now: float(now >= 300)})
+
+    world.annotated(
+        "SentinelFailoverSlow",
+        400,
+        common("SentinelFailoverSlow", "critical", gateway="chat"),
+        links("SentinelFailoverSlow")
+        | {
+            "summary": "Users wait for an answer longer than a failover may take.",
+            "description": "Whoever asked gateway chat when its provider failed waited beyond the limit of 30s, known "
+            "since 1970-01-01 00:05:40 +0000 UTC. It lasts: 1m 38s by now.",
+        },
+    )
+    world.annotated(
+        "SentinelUngracefulError",
+        310,
+        common("SentinelUngracefulError", "critical", gateway="chat"),
+        links("SentinelUngracefulError")
+        | {
+            "summary": "Users read errors that nobody should read.",
+            "description": "Gateway chat gave 10 errors within five minutes that are neither the agreed message nor an "
+            "error for programs. What they gave away: html.",
+        },
+    )
+    world.annotated(
+        "SentinelCrossTalk",
+        400,
+        common("SentinelCrossTalk", "critical", gateway="chat"),
+        links("SentinelCrossTalk")
+        | {
+            "summary": "A tenant got the answer to another tenant.",
+            "description": "An answer of gateway chat bore another tenant's nonce, within the last quarter of an hour. "
+            "Asked by: team-a. What one tenant is told, another one reads: a shared cache, or answers that are mixed up.",
         },
     )
     world.judge()

@@ -30,7 +30,7 @@ STEP = 10
 WITHIN = 120
 SWEEP = 1800
 
-_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception")
+_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception", "gateway")
 
 Value = Callable[[int], float | None]
 """What is scraped at a second; None: nothing, the series is not there."""
@@ -221,10 +221,23 @@ def _while_alive(lives: Sequence[Life], value: Callable[[int, int], float | None
 
 
 class World:
-    """All tenants quiet, unless told otherwise; `until` is the last second looked at, `step` as slow as hours allow."""
+    """All tenants quiet, unless told otherwise; `until` is the last second looked at, `step` as slow as hours allow.
 
-    def __init__(self, until: int, tenants: int = 5, step: int = STEP, *, witness: bool = False, **values: Any) -> None:
+    `only`: the files whose rules are judged, where the others have no say; it takes a third of the time.
+    """
+
+    def __init__(
+        self,
+        until: int,
+        tenants: int = 5,
+        step: int = STEP,
+        *,
+        witness: bool = False,
+        only: Sequence[str] = (),
+        **values: Any,
+    ) -> None:
         self.until = until
+        self._only = only
         self.step = step
         self._files = rules.shipped(tenants, witness=witness)
         if values:
@@ -325,12 +338,15 @@ class World:
 
     def _run(self, tool: str, file: str) -> str:
         with tempfile.TemporaryDirectory(prefix="sentinel-promtool-") as folder:
-            for name, text in rules.rule_files(self._files).items():
-                (Path(folder) / name).write_text(text)
+            for name in self._order():
+                (Path(folder) / f"{name}.rules.yaml").write_text(self._files[f"{name}.rules.yaml"])
             (Path(folder) / "test.yaml").write_text(file)
             command = [str(parts.find(tool)), "test", "rules", "test.yaml"]
             ended = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=300)
         return (ended.stdout + ended.stderr)[:6000] if ended.returncode else ""
+
+    def _order(self) -> list[str]:
+        return [name for name in rules.order(self._files) if name in self._only or not self._only]
 
     def _file(self) -> dict[str, Any]:
         series = {name: value for who in self._sentinels.values() for name, value in who.series().items()}
@@ -345,7 +361,7 @@ class World:
             "promql_expr_test": self._tests,
             "alert_rule_test": self._annotated,
         }
-        order = rules.order(self._files)
+        order = self._order()
         return {
             "rule_files": [f"{name}.rules.yaml" for name in order],
             "evaluation_interval": f"{self.step}s",
