@@ -41,7 +41,7 @@ RESERVED = (ANONYMOUS, "witness")
 
 _EVERY, _WITHIN, _SWEEP = ("isolation", "every"), ("isolation", "within"), ("isolation", "sweep")
 _TIMEOUT, _SYSTEM, _ALLOW = ("isolation", "timeout"), ("isolation", "system"), ("isolation", "allow")
-_RELEASE = ("isolation", "release")
+_RELEASE, _SHARE = ("isolation", "release"), ("isolation", "witness_share")
 _TENANTS, _TENANT, _IDENTITIES = ("tenants",), ("tenant",), ("identities",)
 
 
@@ -226,6 +226,11 @@ def _relayed(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _share(settings: Settings) -> Iterator[Fault]:
+    if settings.is_witness and not settings.isolation.witness_share:
+        yield Fault(_SHARE, "a share above 0 in the witness's own file, such as 0.25")
+
+
 def _gateways(settings: Settings) -> Iterator[Fault]:
     for index in _repeated(gateway.name for gateway in settings.gateways):
         yield Fault(("gateways", index, "name"), "each gateway once")
@@ -292,6 +297,7 @@ RULES = (
     Rule((("web", "console"),), _console),
     Rule((("paging", "direct"),), _pushes),
     Rule((("paging", "relay"), ("relay",)), _relayed),
+    Rule((_SHARE, ("relay",)), _share),
     Rule((("gateways",),), _gateways),
     Rule((("gateways",),), _patience),
     Rule((("gateways",),), _signs),

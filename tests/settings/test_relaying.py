@@ -11,7 +11,12 @@ TENANTS = [
     {"name": "team-a", "namespaces": ["team-a", "team-a-jobs"]},
     {"name": "team-b", "namespaces": ["b-home", "b-jobs"]},
 ]
-FILE = {"cluster": "prod", "tenants": TENANTS, "isolation": {"system": ["kube-system"]}, "relay": {}}
+FILE = {
+    "cluster": "prod",
+    "tenants": TENANTS,
+    "isolation": {"system": ["kube-system"], "witness_share": 0.25},
+    "relay": {},
+}
 
 
 @pytest.fixture

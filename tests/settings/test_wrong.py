@@ -194,8 +194,11 @@ BESIDE = [
      's.yaml:6: paging.relay: found "dns+http://witness", expected a URL that begins with https://'),
     ("a relay in the clear", "paging: {relay: 'http://witness'}",
      's.yaml:6: paging.relay: found "http://witness", expected a URL that begins with https://'),
-    ("a witness that hands its pages to itself", "relay: {}\npaging: {relay: 'https://witness'}",
-     ('s.yaml:7: paging.relay: found "https://witness", expected none in the witness\'s own file'
+    ("a witness without a share of the budget", "relay: {}\nisolation: {witness_share: 0}",
+     "s.yaml:7: isolation.witness_share: found 0, expected a share above 0 in the witness's own file, such as 0.25"),
+    ("a witness that hands its pages to itself",
+     "relay: {}\nisolation: {witness_share: 0.25}\npaging: {relay: 'https://witness'}",
+     ('s.yaml:8: paging.relay: found "https://witness", expected none in the witness\'s own file'
       " (it is the relay; give it paging.direct)")),
     ("an unknown mode", "paging: {mode: silent}", "s.yaml:6: paging.mode: found silent, expected one of page, shadow"),
     ("a port that is none", "web: {listen: '0.0.0.0:70000'}",
