@@ -365,3 +365,15 @@ def test_reviews_that_an_authorizer_cuts_short_are_one_warning_per_tenant() -> N
     world.fires("SentinelTripwireIncomplete", at=360, tenant="team-a")
     world.nothing_else()
     world.judge()
+
+
+def test_the_share_that_was_held_counts_what_was_decided_and_nothing_else() -> None:
+    world = World(until=1200)
+    verdicts = 'sentinel_verdicts_total{check="api/secrets",verdict="%s"}'
+    counts = {"held": lambda now: 3.0 * now, "breached": lambda now: 1.0 * now, "inconclusive": lambda now: 50.0 * now}
+    world.sentinel("team-a", more={verdicts % verdict: count for verdict, count in counts.items()})
+    world.sentinel("team-b", more={verdicts % "inconclusive": lambda now: 50.0 * now})
+
+    world.value('sum(sentinel:held:ratio_rate1h{tenant="team-a"})', at=1200, wanted=0.75)
+    world.value("count(sentinel:held:ratio_rate1h)", at=1200, wanted=1)
+    world.judge()
