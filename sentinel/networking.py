@@ -21,6 +21,7 @@ from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.dialer import Dialer, KeptLines
 from sentinel.clients.relay import RelayClient
+from sentinel.core import net_plan
 from sentinel.core.challenge import Signer
 from sentinel.core.question import ACCOUNT
 from sentinel.core.roster import Roster
@@ -30,7 +31,7 @@ from sentinel.engine.net_kept import Outliving
 from sentinel.engine.net_round import NetRound
 from sentinel.engine.net_young import Young
 from sentinel.engine.scheduler import Scheduler
-from sentinel.engine.surroundings import ROUNDS_BETWEEN, Surroundings
+from sentinel.engine.surroundings import Surroundings
 from sentinel.engine.voice import Voice
 from sentinel.errors import ClientError, OwnFault
 from sentinel.kinds import Directory
@@ -143,7 +144,7 @@ class Networking:
 
     def _look_around(self, settings: Settings, round_: NetRound) -> dict[str, Task]:
         """What has no beacon, where it is switched on; what is not any more is let go."""
-        every = ROUNDS_BETWEEN * round_.terms.every
+        every = net_plan.ROUNDS_BETWEEN * round_.terms.every
         around = Surroundings(lookouts_of(settings, round_, self.clock), self.book, self.clock, every)
         checks = tuple(lookout.check for lookout in around.lookouts)
         for gone in set(SURROUNDING) - set(checks):

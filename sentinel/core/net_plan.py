@@ -32,6 +32,8 @@ YOUNG_SECONDS = 10.0
 """A pod's first seconds, in which its policies may not be there yet."""
 YOUNG_RATE = 5
 """Connects per second to a young pod."""
+ROUNDS_BETWEEN = 6
+"""Rounds of the network from one look at what surrounds the pods to the next: a minute, by default."""
 _MARGIN_SECONDS = 0.5
 _LEAST_SPREAD = 0.25  # of the round, when timeouts leave less
 

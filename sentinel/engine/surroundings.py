@@ -26,8 +26,6 @@ from sentinel.engine.crossings import Crossings
 from sentinel.engine.net_round import NetRound
 from sentinel.kinds import Lookout
 
-ROUNDS_BETWEEN = 6
-"""Rounds of the network from one of these to the next: a minute, by default."""
 AT_ONCE = 8
 """Questions on their way at the same time."""
 
