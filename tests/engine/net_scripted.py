@@ -68,6 +68,7 @@ ERRORS = {
     Fate.NO_ROUTE: "ENETUNREACH",
 }
 ARRIVES = (Fate.SERVED, Fate.ONE_WAY)
+SIGNED = (Fate.SERVED, Fate.STOLEN, Fate.FORGED)
 
 
 @dataclass
@@ -195,7 +196,8 @@ class Net:
             return self.nobody, None
         there = [one for one in self._known() if attempt.address in (*one.beacon.addresses, *one.beacon.services)]
         if not there:
-            return self.default, None  # it had that address a moment ago
+            # It had that address a moment ago, and nobody signs for who is gone.
+            return (Fate.SILENT if self.default in SIGNED else self.default), None
         meant = next((one for one in there if one.beacon.uid == asked.beacon), there[0])
         if meant is self.own:
             return self.to_own, meant
