@@ -184,12 +184,15 @@ def test_what_a_push_says_is_text_and_no_link(fort: Fort) -> None:
     token = stolen_relay_token(fort)
     lure = "https://evil.example.com/login"
     told = {"runbook_url": lure, "dashboard_url": lure, "owner": lure, "contact": lure, "generatorURL": lure}
-    made = alert() | {"annotations": told | {"description": f"see\n{lure}"}, "generatorURL": lure}
+    made = alert() | {"annotations": told | {"description": f"see\n{lure}"}}
     plain = alert() | {"annotations": told | {"description": "x" * 100_000}}
 
-    push(fort, token, made)
+    linked = push(fort, token, made | {"generatorURL": lure})
+    assert linked.json["accepted"] == 0, "a link beside the texts is no part of an alert of ours"
+    assert push(fort, token, made).json["accepted"] == 1
+    # Its text is passed on before the next push writes another one over it.
+    seen = eventually(lambda: saying(fort, "see"), SETTLED, "it was passed on")
     push(fort, token, plain)
-    seen: list[Any] = []
     until = time.monotonic() + 4 * ROUND
     while time.monotonic() < until:
         seen += fort.alertmanager.alerts(alertname=BREACH)
@@ -200,9 +203,14 @@ def test_what_a_push_says_is_text_and_no_link(fort: Fort) -> None:
         for a in seen
     ]
     assert not [found for found in links if any(lure in str(word) for word in found)]
-    assert any("see" in a["annotations"]["description"] for a in seen), "it was passed on"
     assert not [a for a in seen if lure in json.dumps(a)], "a second line looks like a command of ours"
     assert all(len(text) < 10_000 for a in seen for text in a["annotations"].values())
+
+
+def saying(fort: Fort, word: str) -> list[Any]:
+    """The breaches at Alertmanager whose text has this word."""
+    found = fort.alertmanager.alerts(alertname=BREACH)
+    return [alert for alert in found if word in alert["annotations"]["description"].split()]
 
 
 @pytest.mark.parametrize(
