@@ -16,6 +16,7 @@ import trustme
 import yaml
 
 from sentinel.clients.clock import Clock
+from sentinel.core import crossing
 from sentinel.core.resources import CHECKS
 from sentinel.settings import load
 from sentinel.world import World
@@ -359,7 +360,7 @@ def test_once_refuses_a_check_that_there_is_not(desk: Desk) -> None:
     ended = desk.type("once", "api/secrest")
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"check 'api/secrest' is unknown, expected one of {', '.join(CHECKS)}\n"
+    assert ended.err == f"check 'api/secrest' is unknown, expected one of {', '.join((*CHECKS, *crossing.CHECKS))}\n"
 
 
 def without_network(folder: Path) -> list[str]:
