@@ -20,7 +20,9 @@ QUICK = "network: {enabled: true, every: 300ms, timeout: 100ms, node: {enabled: 
 async def running(network, folder, dns):
     (folder / "s.yaml").write_text(GOOD + QUICK % dns + f"\npaging: {{relay_token: {folder}/none}}\n")
     loaded = settings.load(folder / "s.yaml", {})
-    async with tasks.running() as start, network.generation(loaded, None, start):
+    async with network.generation(loaded, None) as generation, tasks.running() as start:
+        for name, work in generation.tasks.items():
+            start(name, work)
         yield loaded
 
 
