@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix parts parts-peers parts-gateways test-gateways lint format manifests bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-gateways test-gateways lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +18,9 @@ demo: $(READY) ## the whole story on this machine, nothing else needed: ARGS="--
 
 test: $(READY) parts lint ## every promise, on real servers: ARGS="tests/core -k closing"
 	@$(BIN)/pytest $(ARGS)
+
+laws: $(READY) ## stories that no run has told yet, against every law (`make test` tells the same ones each time)
+	@LAWS=search $(BIN)/pytest tests/core tests/engine tests/settings -k law $(ARGS)
 
 matrix: $(READY) parts ## every way to give anything away, and everything that only breaks (`make test` plays thirty)
 	@MATRIX=full $(BIN)/pytest tests/cluster/test_matrix.py tests/cluster/test_net_matrix.py $(ARGS)

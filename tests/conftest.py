@@ -3,13 +3,22 @@
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.controlplane import CONTROLLERS, ControlPlane
+
+# The gate tells the same stories every time: a change is not to blame for a story that nobody had told before it.
+# `make laws` looks for new ones. How long a story takes, on a machine that is busy with other things, is no law.
+FAIR = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("gate", max_examples=30, derandomize=True, **FAIR)  # type: ignore[arg-type]
+settings.register_profile("search", max_examples=1_000, **FAIR)  # type: ignore[arg-type]
+settings.load_profile(os.environ.get("LAWS", "gate"))
 
 
 @pytest.fixture(scope="session")

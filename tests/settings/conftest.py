@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import tests.core.conftest  # noqa: F401  # the laws run under the same profile as those of the core
 from sentinel import errors, settings
 
 GOOD = """\
