@@ -18,8 +18,8 @@ from typing import Protocol
 import structlog
 
 from sentinel.clients.clock import Clock
-from sentinel.core.challenge import SEED_BYTES, Signer
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net.challenge import SEED_BYTES, Signer
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.errors import ClientError, Throttled
 from sentinel.kinds import Directory as Teller
 from sentinel.sinks.beacon import BeaconMetrics

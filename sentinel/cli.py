@@ -185,7 +185,8 @@ def once(
 ) -> None:
     """One round now: every question asked and judged."""
     from sentinel import logs
-    from sentinel.core import crossing, resources
+    from sentinel.core.api import resources
+    from sentinel.core.net import crossing
     from sentinel.once import ask_everything
     from sentinel.reports import outcome
 
@@ -266,7 +267,7 @@ def explain(
 ) -> None:
     """Which binding or network policy lets an identity in, what closes it, whether it was used. Nothing is changed."""
     from sentinel import explain as joined
-    from sentinel.core import spoken
+    from sentinel.core.api import spoken
     from sentinel.reports import explain as report
     from sentinel.settings import moment
 

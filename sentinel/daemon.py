@@ -23,8 +23,8 @@ import structlog
 from sentinel.clients.clock import Clock
 from sentinel.clients.kube import allowed_by, noted_by
 from sentinel.clients.lease import LeaseClient
-from sentinel.core.plan import Plan, glance_cost
-from sentinel.core.question import CLUSTER
+from sentinel.core.api.plan import Plan, glance_cost
+from sentinel.core.api.question import CLUSTER
 from sentinel.core.record import Round
 from sentinel.core.schedule import spread
 from sentinel.engine import planes, scheduler, tasks

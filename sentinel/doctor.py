@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from sentinel.clients import reach
 from sentinel.clients.clock import Clock
 from sentinel.clients.reach import Reach
-from sentinel.core.gates import OWN_GATES, UNSEEN, Gate, Light, Lights, dimmest
-from sentinel.core.plan import Plan
+from sentinel.core.api.gates import OWN_GATES, UNSEEN, Gate, Light, Lights, dimmest
+from sentinel.core.api.plan import Plan
 from sentinel.errors import ClientError, OwnFault, Refused, Throttled, TimedOut, Unreachable
 from sentinel.probes.kube_read import KubeRead
 from sentinel.relaying import client_of

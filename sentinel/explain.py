@@ -23,15 +23,17 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection
 from sentinel.clients.rbac_objects import Picture
-from sentinel.core import alerted, audit, ledger, netpol_crossing, plan, spoken
+from sentinel.core import alerted
 from sentinel.core.alerted import Alerted
-from sentinel.core.audit import Sifted, Wanted
-from sentinel.core.crossing import Crossing
-from sentinel.core.ledger import Ledger
-from sentinel.core.netpol_remedy import shuttings
-from sentinel.core.question import CLUSTER, Question
-from sentinel.core.rbac import ANONYMOUS, Who, who_of_group
-from sentinel.core.remedy import closings
+from sentinel.core.api import audit, ledger, plan, spoken
+from sentinel.core.api.audit import Sifted, Wanted
+from sentinel.core.api.ledger import Ledger
+from sentinel.core.api.question import CLUSTER, Question
+from sentinel.core.api.rbac import ANONYMOUS, Who, who_of_group
+from sentinel.core.api.remedy import closings
+from sentinel.core.net import netpol_crossing
+from sentinel.core.net.crossing import Crossing
+from sentinel.core.net.netpol_remedy import shuttings
 from sentinel.errors import OwnFault
 from sentinel.reports.explain import Answer, Explained, Report
 from sentinel.reports.explain_net import Crossed

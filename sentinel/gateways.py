@@ -19,13 +19,13 @@ from prometheus_client import CollectorRegistry
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
 from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source
-from sentinel.core import canary
-from sentinel.core.allowance import Allowance, Price
-from sentinel.core.completion import Deadlines
-from sentinel.core.dialect import Dialect, Terminator
-from sentinel.core.news import News
-from sentinel.core.outcome import Expected, Message
-from sentinel.core.provider import PRESETS, Place, Provider, Sign
+from sentinel.core.gateway import canary
+from sentinel.core.gateway.allowance import Allowance, Price
+from sentinel.core.gateway.completion import Deadlines
+from sentinel.core.gateway.dialect import Dialect, Terminator
+from sentinel.core.gateway.news import News
+from sentinel.core.gateway.outcome import Expected, Message
+from sentinel.core.gateway.provider import PRESETS, Place, Provider, Sign
 from sentinel.core.schedule import spread
 from sentinel.engine import tasks
 from sentinel.engine.disturbance import Disturbances

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sentinel.core.answer import Observation
+from sentinel.core.api.discovery import Catalog
+from sentinel.core.api.gates import Lights
+from sentinel.core.api.question import Question
+from sentinel.core.api.rules import Grant
 from sentinel.core.asked import Asked
-from sentinel.core.discovery import Catalog
-from sentinel.core.gates import Lights
-from sentinel.core.landing import Attempt, Landing
-from sentinel.core.question import Question
+from sentinel.core.net.landing import Attempt, Landing
+from sentinel.core.net.roster import Roster
 from sentinel.core.record import Record, Round
-from sentinel.core.roster import Roster
-from sentinel.core.rules import Grant
 from sentinel.core.verdict import Reason
 
 Kind = TypeVar("Kind", bound=Asked)

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
-from sentinel.core import address
-from sentinel.core.address import Address
-from sentinel.core.roster import Beacon
+from sentinel.core.net import address
+from sentinel.core.net.address import Address
+from sentinel.core.net.roster import Beacon
 from sentinel.sinks.beacon import BeaconMetrics
 
 NAME = "witness"

@@ -4,9 +4,9 @@ from typing import Any
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.peek import Peek
-from sentinel.core import enumeration, kubelet, metadata
-from sentinel.core.crossing import Family
-from sentinel.core.roster import Roster
+from sentinel.core.net import enumeration, kubelet, metadata
+from sentinel.core.net.crossing import Family
+from sentinel.core.net.roster import Roster
 from sentinel.engine.net_round import NetRound
 from sentinel.engine.surroundings import Egress
 from sentinel.kinds import Lookout

@@ -22,9 +22,9 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.feed import Restart
 from sentinel.clients.kube import Connection
 from sentinel.clients.watch import Change, Event, Health, Kind, Pace, Watch
-from sentinel.core import pod as reading
-from sentinel.core.address import Address
-from sentinel.core.pod import Pod, Service
+from sentinel.core.net import pod as reading
+from sentinel.core.net.address import Address
+from sentinel.core.net.pod import Pod, Service
 from sentinel.engine.roll import Roll
 from sentinel.errors import ClientError, OwnFault
 from sentinel.lighthouse import SERVICE as LIGHTHOUSE

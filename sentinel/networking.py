@@ -21,10 +21,10 @@ from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.dialer import Dialer, KeptLines
 from sentinel.clients.relay import RelayClient
-from sentinel.core import net_plan
-from sentinel.core.challenge import Signer
-from sentinel.core.question import ACCOUNT
-from sentinel.core.roster import Roster
+from sentinel.core.api.question import ACCOUNT
+from sentinel.core.net import net_plan
+from sentinel.core.net.challenge import Signer
+from sentinel.core.net.roster import Roster
 from sentinel.core.schedule import spread
 from sentinel.engine.crossings import Crossings
 from sentinel.engine.net_kept import Outliving

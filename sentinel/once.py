@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
 from sentinel.core.agenda import Agenda
-from sentinel.core.question import Question
+from sentinel.core.api.question import Question
 from sentinel.core.record import Record, Round
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner

@@ -10,9 +10,9 @@ from typing import Any
 from sentinel import gateways
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
-from sentinel.core.canary import Canary
-from sentinel.core.completion import Heard
-from sentinel.core.outcome import EXCLUDED, Judged, judge
+from sentinel.core.gateway.canary import Canary
+from sentinel.core.gateway.completion import Heard
+from sentinel.core.gateway.outcome import EXCLUDED, Judged, judge
 from sentinel.gateways import Asker
 from sentinel.settings import Settings
 from sentinel.settings.gateways import Gateway

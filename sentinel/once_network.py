@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from sentinel.clients.clock import Clock
-from sentinel.core.net_gates import NetGate
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.verdict import State
 from sentinel.errors import BadReply, OwnFault, Unreachable
 from sentinel.reports.outcome import EXIT_CODES

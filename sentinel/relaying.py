@@ -5,8 +5,8 @@ from collections.abc import Callable
 from sentinel.clients.clock import Clock
 from sentinel.clients.relay import RelayClient
 from sentinel.clients.tokens import FileToken
+from sentinel.core.api.question import CLUSTER
 from sentinel.core.claim import Claim, Expected
-from sentinel.core.question import CLUSTER
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
 from sentinel.errors import OwnFault

@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sentinel.clients.clock import Clock
-from sentinel.core import rules
-from sentinel.core.affected import Affected
+from sentinel.core.api import rules
+from sentinel.core.api.affected import Affected
+from sentinel.core.api.plan import Plan, Scope, glance_cost
+from sentinel.core.api.plan import make as make_plan
+from sentinel.core.api.question import CLUSTER, Question
+from sentinel.core.api.resources import Resource
 from sentinel.core.evidence import GROUP
-from sentinel.core.plan import Plan, Scope, glance_cost
-from sentinel.core.plan import make as make_plan
-from sentinel.core.question import CLUSTER, Question
 from sentinel.core.record import Series
-from sentinel.core.resources import Resource
 from sentinel.core.schedule import spread
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget

@@ -18,14 +18,15 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import Token
 from sentinel.clients.watch import Change, Event, Health, Key, Kind, Pace, Watch
-from sentinel.core import pod, rbac_object
-from sentinel.core.affected import Affected, People, Person, affected
+from sentinel.core.api import rbac_object
+from sentinel.core.api.affected import Affected, People, Person, affected
+from sentinel.core.api.question import Question
+from sentinel.core.api.rbac import ANONYMOUS as NOBODY
+from sentinel.core.api.rbac import Binding, Rbac, Role, who_of_account, who_of_group
 from sentinel.core.evidence import GROUP
+from sentinel.core.net import pod
+from sentinel.core.net.pod import Policy
 from sentinel.core.page import rfc3339
-from sentinel.core.pod import Policy
-from sentinel.core.question import Question
-from sentinel.core.rbac import ANONYMOUS as NOBODY
-from sentinel.core.rbac import Binding, Rbac, Role, who_of_account, who_of_group
 from sentinel.settings import ANONYMOUS, SELF, Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.witness_metrics import WitnessMetrics

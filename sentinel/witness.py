@@ -29,12 +29,12 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import noted_by
 from sentinel.clients.token_review import TokenReviews
 from sentinel.core import page
-from sentinel.core.affected import Affected
+from sentinel.core.api.affected import Affected
+from sentinel.core.api.plan import Plan
+from sentinel.core.api.rbac import who_of_account
 from sentinel.core.claim import Claim
+from sentinel.core.net.roster import Roster
 from sentinel.core.page import Page
-from sentinel.core.plan import Plan
-from sentinel.core.rbac import who_of_account
-from sentinel.core.roster import Roster
 from sentinel.engine import scheduler, tasks
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget

@@ -15,12 +15,12 @@ from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection
 from sentinel.clients.token_request import Account
 from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source, Token
-from sentinel.core import allowed, distribution
-from sentinel.core.allowed import Allowance
-from sentinel.core.gates import Gate
-from sentinel.core.net_plan import Terms
-from sentinel.core.plan import Plan, Scope
-from sentinel.core.plan import make as make_plan
+from sentinel.core.api import allowed, distribution
+from sentinel.core.api.allowed import Allowance
+from sentinel.core.api.gates import Gate
+from sentinel.core.api.plan import Plan, Scope
+from sentinel.core.api.plan import make as make_plan
+from sentinel.core.net.net_plan import Terms
 from sentinel.engine.book import Book
 from sentinel.errors import ClientError, ConfigError, OwnFault, Problem
 from sentinel.probes import kube_review

@@ -51,8 +51,8 @@ def test_every_room_has_its_place():
 
 
 PLANTED = {
-    "core/plan.py": "import asyncio",
-    "core/gates.py": "from sentinel.clients import kube",
+    "core/api/plan.py": "import asyncio",
+    "core/api/gates.py": "from sentinel.clients import kube",
     "engine/round.py": "from sentinel.probes import kube_read",
     "probes/kube_read.py": "import structlog",
     "kinds.py": "from sentinel import daemon",

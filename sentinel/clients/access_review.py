@@ -12,10 +12,10 @@ from typing import Any
 
 from sentinel.clients.kube import Connection, Request
 from sentinel.core.answer import Answer
-from sentinel.core.question import Question
-from sentinel.core.rbac import Who
-from sentinel.core.reply import Fault, Reply, clean
-from sentinel.core.wire import JSON, OWN_REPLY, attributes
+from sentinel.core.api.question import Question
+from sentinel.core.api.rbac import Who
+from sentinel.core.api.reply import Fault, Reply, clean
+from sentinel.core.api.wire import JSON, OWN_REPLY, attributes
 
 PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _LATENT = re.compile(r"RBAC: .*not found", re.DOTALL)

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from sentinel.core.reply import clean
+from sentinel.core.api.reply import clean
 from sentinel.errors import BadReply, OwnFault, Unreachable
 
 _MOST_BYTES = 16 * 1024 * 1024

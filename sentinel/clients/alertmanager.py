@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import aiohttp
 
 from sentinel import __version__
-from sentinel.core.reply import clean
+from sentinel.core.api.reply import clean
 from sentinel.errors import BadReply, OwnFault, Refused, Throttled, TimedOut, Unreachable
 
 TIMEOUT = 5.0

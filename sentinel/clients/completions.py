@@ -27,7 +27,7 @@ from yarl import URL
 
 from sentinel import __version__
 from sentinel.clients.clock import Clock
-from sentinel.core.completion import Trouble
+from sentinel.core.gateway.completion import Trouble
 from sentinel.errors import ClientError, OwnFault
 
 USER_AGENT = f"tenant-sentinel/{__version__}"

@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
-from sentinel.core import carried
-from sentinel.core.crossing import Protocol
-from sentinel.core.landing import TIMEOUT, Attempt, Landing
+from sentinel.core.net import carried
+from sentinel.core.net.crossing import Protocol
+from sentinel.core.net.landing import TIMEOUT, Attempt, Landing
 
 CAP = 512
 """Sockets at the same time. With those of our own beacon they fit into the usual 1024 files."""

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from sentinel.clients.clock import Clock
 from sentinel.clients.dial import CAP, dial
 from sentinel.clients.kept import Kept, Place
-from sentinel.core.landing import Attempt, Landing
+from sentinel.core.net.landing import Attempt, Landing
 
 MOST_BATCHES = 12
 """At the same time: the round's three, one for kept connections, and young pods' four seconds of one each."""

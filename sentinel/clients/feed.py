@@ -22,7 +22,7 @@ from yarl import URL
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import JSON, USER_AGENT
 from sentinel.clients.tokens import Source
-from sentinel.core.reply import clean
+from sentinel.core.api.reply import clean
 from sentinel.errors import ClientError, OwnFault
 
 PAGE = 500

@@ -14,9 +14,9 @@ from errno import ENOTCONN
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.dial import Batch, Flight
-from sentinel.core import challenge
-from sentinel.core.challenge import ANSWER_BYTES
-from sentinel.core.landing import TIMEOUT, Attempt, Landing
+from sentinel.core.net import challenge
+from sentinel.core.net.challenge import ANSWER_BYTES
+from sentinel.core.net.landing import TIMEOUT, Attempt, Landing
 
 MOST = 128
 """Connections. They are kept to where something stood open, which is the exception."""

@@ -26,10 +26,10 @@ from yarl import URL
 
 from sentinel import __version__
 from sentinel.clients.clock import Clock
-from sentinel.core import wire
-from sentinel.core.ledger import PREFIX
-from sentinel.core.reply import BODY_LIMIT, Fault, Reply, clean
-from sentinel.core.wire import FORBIDDEN, MERGE_PATCH, Wire
+from sentinel.core.api import wire
+from sentinel.core.api.ledger import PREFIX
+from sentinel.core.api.reply import BODY_LIMIT, Fault, Reply, clean
+from sentinel.core.api.wire import FORBIDDEN, MERGE_PATCH, Wire
 from sentinel.errors import OwnFault
 
 JSON = wire.JSON

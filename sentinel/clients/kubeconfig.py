@@ -13,7 +13,7 @@ from kubernetes_asyncio.config import ConfigException
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import HeldToken, NoToken, parse
-from sentinel.core.reply import clean
+from sentinel.core.api.reply import clean
 from sentinel.errors import OwnFault
 
 _BEARER = "Bearer "

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.core.api.reply import Reply
 from sentinel.core.lease import LASTS, Lease
-from sentinel.core.reply import Reply
 from sentinel.errors import BadReply
 
 _PATH = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}"

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sentinel.clients.kube import JSON, Connection, Request
-from sentinel.core.reply import Reply
+from sentinel.core.api.reply import Reply
 from sentinel.errors import BadReply
 
 Json = Mapping[str, Any]

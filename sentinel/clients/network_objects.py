@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from sentinel.clients.kube import Connection
 from sentinel.clients.listing import ABSENT, Json, Unlisted, listed, one
-from sentinel.core import netpol_object
-from sentinel.core.netpol import Labels, Pod, Policy
-from sentinel.core.reply import clean
+from sentinel.core.api.reply import clean
+from sentinel.core.net import netpol_object
+from sentinel.core.net.netpol import Labels, Pod, Policy
 
 PODS = "app.kubernetes.io/name=sentinel,app.kubernetes.io/component in (tenant,beacon)"
 """Who asks and who answers, as the chart labels them."""

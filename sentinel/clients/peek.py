@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sentinel import __version__
 from sentinel.clients.clock import Clock
-from sentinel.core.landing import TIMEOUT, Landing
+from sentinel.core.net.landing import TIMEOUT, Landing
 
 MOST_HEAD = 4096
 """Bytes of status and headers."""

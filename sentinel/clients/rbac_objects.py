@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from sentinel.clients.kube import JSON, Connection, Request
 from sentinel.clients.listing import listed, object_of, why
-from sentinel.core.question import Question
-from sentinel.core.rbac import Binding, Rbac, Role, Who
-from sentinel.core.rbac_object import parse
-from sentinel.core.reply import clean
+from sentinel.core.api.question import Question
+from sentinel.core.api.rbac import Binding, Rbac, Role, Who
+from sentinel.core.api.rbac_object import parse
+from sentinel.core.api.reply import clean
 from sentinel.errors import BadReply
 
 _GROUP = "/apis/rbac.authorization.k8s.io/v1"

@@ -18,11 +18,11 @@ from sentinel import __version__
 from sentinel.clients.alertmanager import TIMEOUT, Receiver
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import FileToken
-from sentinel.core import hint, roster_json
+from sentinel.core.api.reply import clean
 from sentinel.core.claim import MOST_ALERTS
-from sentinel.core.hint import Hint
-from sentinel.core.reply import clean
-from sentinel.core.roster import Roster
+from sentinel.core.net import hint, roster_json
+from sentinel.core.net.hint import Hint
+from sentinel.core.net.roster import Roster
 from sentinel.errors import BadReply, ClientError, Refused, Throttled, TimedOut, Unreachable
 
 ALERTS = "/api/v2/alerts"

@@ -17,8 +17,8 @@ import dns.rcode
 import dns.rdatatype
 
 from sentinel.clients.clock import Clock
-from sentinel.core.enumeration import MALFORMED, Heard
-from sentinel.core.landing import TIMEOUT
+from sentinel.core.net.enumeration import MALFORMED, Heard
+from sentinel.core.net.landing import TIMEOUT
 
 PORT = 53
 _CONFIGURED = Path("/etc/resolv.conf")

@@ -6,9 +6,9 @@ import socket
 from urllib.parse import quote, urlsplit
 
 from sentinel.clients.kube import JSON, Connection, Request
-from sentinel.core import address, pod
-from sentinel.core.address import Address
-from sentinel.core.pod import Service
+from sentinel.core.net import address, pod
+from sentinel.core.net.address import Address
+from sentinel.core.net.pod import Service
 from sentinel.errors import BadReply, OwnFault, Unreachable
 
 _MOST_BYTES = 512 * 1024

@@ -22,9 +22,9 @@ from typing import Any, Self
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import JSON, Connection, Request
+from sentinel.core.api.reply import Reply
+from sentinel.core.api.token import claims_of
 from sentinel.core.claim import Bucket
-from sentinel.core.reply import Reply
-from sentinel.core.token import claims_of
 from sentinel.errors import BadReply, OwnFault, Throttled, Unreachable
 
 POD_UID = "authentication.kubernetes.io/pod-uid"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from sentinel.core.token import Claims, claims_of
+from sentinel.core.api.token import Claims, claims_of
 from sentinel.errors import OwnFault
 
 _MOST_BYTES = 64 * 1024

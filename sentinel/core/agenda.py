@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from sentinel.core.plan import Batch, Plan
-from sentinel.core.question import CLUSTER, Question, widened
+from sentinel.core.api.plan import Batch, Plan
+from sentinel.core.api.question import CLUSTER, Question, widened
 from sentinel.core.schedule import quota_between
 from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sentinel.core import spoken
-from sentinel.core.crossing import Crossing, Family, Path, Protocol
-from sentinel.core.netpol_crossing import crossings_of
+from sentinel.core.api import spoken
+from sentinel.core.api.question import CLUSTER, Question
+from sentinel.core.api.rbac import ANONYMOUS
+from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.net.netpol_crossing import crossings_of
 from sentinel.core.page import Alert
-from sentinel.core.question import CLUSTER, Question
-from sentinel.core.rbac import ANONYMOUS
 
 MOST_ALERTS = 50
 MOST_QUESTIONS = 20

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sentinel.core.plan import Plan
-from sentinel.core.question import CLUSTER, Question
+from sentinel.core.api.plan import Plan
+from sentinel.core.api.question import CLUSTER, Question
+from sentinel.core.api.resources import CHECKS
 from sentinel.core.record import Series, series_of
-from sentinel.core.resources import CHECKS
 from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
 from sentinel.core.verdict import Reason, State
 

@@ -17,10 +17,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sentinel.core import crossing, resources
+from sentinel.core.api import resources
+from sentinel.core.api.reply import clean
+from sentinel.core.net import crossing
 from sentinel.core.page import MOST_TEXT, Alert
 from sentinel.core.record import Series
-from sentinel.core.reply import clean
 
 MOST_ALERTS = 500
 """In one request. A sentinel with more to say says it in several."""

@@ -3,7 +3,7 @@
 import re
 
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.landing import TIMEOUT, Landing
+from sentinel.core.net.landing import TIMEOUT, Landing
 
 LATE_SHARE = 0.25
 """Of the time a socket was given. A silence over which our own loop was later than that is ours."""

@@ -15,10 +15,10 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote_plus
 
+from sentinel.core.api.question import CLUSTER
+from sentinel.core.api.reply import clean
 from sentinel.core.asked import Asked, is_network
-from sentinel.core.question import CLUSTER
 from sentinel.core.record import Record, Series, series_of
-from sentinel.core.reply import clean
 from sentinel.core.standing import Breach
 from sentinel.core.verdict import Reason
 

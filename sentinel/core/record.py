@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from sentinel.core.allowed import Allowance
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.api.allowed import Allowance
+from sentinel.core.api.gates import Gate, Light
 from sentinel.core.asked import Asked
-from sentinel.core.gates import Gate, Light
-from sentinel.core.net_gates import NetGate
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.standing import Change, Standing, Turn
 from sentinel.core.verdict import Reason, Verdict
 

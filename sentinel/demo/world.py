@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sentinel.core.resources import BEACON, DECOY, DECOY_CLOSED
+from sentinel.core.api.resources import BEACON, DECOY, DECOY_CLOSED
 
 Manifest = dict[str, Any]
 

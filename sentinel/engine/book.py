@@ -9,12 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from sentinel.core import agenda, belief, rules, standing, verdict
+from sentinel.core import agenda, belief, standing, verdict
 from sentinel.core.agenda import Agenda, Rotation
-from sentinel.core.allowed import Allowance, Uses
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.discovery import MOST_TYPES, Catalog
-from sentinel.core.gates import (
+from sentinel.core.api import rules
+from sentinel.core.api.allowed import Allowance, Uses
+from sentinel.core.api.discovery import MOST_TYPES, Catalog
+from sentinel.core.api.gates import (
     AFTER,
     BEFORE,
     BEFORE_ANONYMOUS,
@@ -24,12 +25,12 @@ from sentinel.core.gates import (
     Lights,
     first_red,
 )
-from sentinel.core.plan import Plan
-from sentinel.core.plan import make as make_plan
-from sentinel.core.question import CLUSTER, Question, widened
+from sentinel.core.api.plan import Plan
+from sentinel.core.api.plan import make as make_plan
+from sentinel.core.api.question import CLUSTER, Question, widened
+from sentinel.core.api.resources import Resource, is_own
+from sentinel.core.api.rules import Grant
 from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round, Series, forgotten, series_of
-from sentinel.core.resources import Resource, is_own
-from sentinel.core.rules import Grant
 from sentinel.core.standing import Standing, Turn
 from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict
 from sentinel.kinds import Confirmation, Sink, Suspicion

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from sentinel.core import standing, verdict
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.api.gates import Light
 from sentinel.core.asked import Asked
 from sentinel.core.belief import FRESH_PERIODS
-from sentinel.core.gates import Light
-from sentinel.core.net_gates import NetGate
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.record import GateRow, Record, Round, Series, forgotten, series_of
 from sentinel.core.standing import PROOFS_TO_CLOSE, Standing
 from sentinel.core.verdict import Bracket, Expect, Reason, State, Verdict

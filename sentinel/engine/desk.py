@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sentinel.clients.clock import Clock
+from sentinel.core.api.question import Question
 from sentinel.core.asked import is_network
 from sentinel.core.claim import Claim
 from sentinel.core.page import Alert, Page
-from sentinel.core.question import Question
 from sentinel.core.record import Record, Round, Series
 from sentinel.engine.book import Book
 from sentinel.kinds import Sink

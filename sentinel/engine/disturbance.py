@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from sentinel.clients.clock import Clock
-from sentinel.core.completion import Trouble
+from sentinel.core.gateway.completion import Trouble
 
 TICK = 0.25
 """Seconds between two looks at the clocks."""

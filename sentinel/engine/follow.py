@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from sentinel.core.hint import Hint
+from sentinel.core.net.hint import Hint
 from sentinel.engine.budget import Budget
 from sentinel.errors import ClientError
 

@@ -19,18 +19,18 @@ from typing import Protocol, Self
 import structlog
 
 from sentinel.clients.clock import Clock
-from sentinel.core import allowance, cooldown, failover, pace, retry_after
-from sentinel.core.allowance import Allowance
-from sentinel.core.canary import Canary
-from sentinel.core.completion import OURS, Heard, Trouble
-from sentinel.core.cooldown import Providers
-from sentinel.core.failover import Episode, Failback, Failover, Kind, Line, Sample
-from sentinel.core.news import CameBack, Ended, News, Probed, Skipped, Stand, Tail
-from sentinel.core.outcome import Expected, Judged, Outcome, judge
-from sentinel.core.pace import Pace, Usual
-from sentinel.core.retry_after import Pledge
+from sentinel.core.gateway import allowance, cooldown, failover, pace, retry_after
+from sentinel.core.gateway.allowance import Allowance
+from sentinel.core.gateway.canary import Canary
+from sentinel.core.gateway.completion import OURS, Heard, Trouble
+from sentinel.core.gateway.cooldown import Providers
+from sentinel.core.gateway.failover import Episode, Failback, Failover, Kind, Line, Sample
+from sentinel.core.gateway.news import CameBack, Ended, News, Probed, Skipped, Stand, Tail
+from sentinel.core.gateway.outcome import Expected, Judged, Outcome, judge
+from sentinel.core.gateway.pace import Pace, Usual
+from sentinel.core.gateway.retry_after import Pledge
+from sentinel.core.gateway.transcript import Shape
 from sentinel.core.schedule import spread
-from sentinel.core.transcript import Shape
 from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.tasks import forever
 

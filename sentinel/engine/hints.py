@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sentinel.core.hint import Hint
+from sentinel.core.net.hint import Hint
 
 MOST_TARGETS = 500
 """Remembered for each tenant; what is older is found by the rounds."""

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sentinel.clients.clock import Clock
-from sentinel.core import net_plan
 from sentinel.core.answer import Answer, Mark, Observation
-from sentinel.core.crossing import Crossing, Path, Protocol
-from sentinel.core.net_gates import Way
-from sentinel.core.net_plan import Role, Shot
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net import net_plan
+from sentinel.core.net.crossing import Crossing, Path, Protocol
+from sentinel.core.net.net_gates import Way
+from sentinel.core.net.net_plan import Role, Shot
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.core.verdict import GREEN, Bracket, State, Verdict
 from sentinel.engine import voice
 from sentinel.engine.crossings import Crossings

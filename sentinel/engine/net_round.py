@@ -14,14 +14,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
-from sentinel.core import net_gates, net_plan, net_reply
 from sentinel.core.answer import Mark, Observation
-from sentinel.core.crossing import Crossing, Family, Path, Protocol
-from sentinel.core.gates import UNSEEN, Light
-from sentinel.core.landing import Landing
-from sentinel.core.net_gates import NetGate, Side, Way
-from sentinel.core.net_plan import Role, Shot, Terms
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.api.gates import UNSEEN, Light
+from sentinel.core.net import net_gates, net_plan, net_reply
+from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.net.landing import Landing
+from sentinel.core.net.net_gates import NetGate, Side, Way
+from sentinel.core.net.net_plan import Role, Shot, Terms
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.core.verdict import GREEN, Reason
 from sentinel.engine import voice
 from sentinel.engine.crossings import TIER, Crossings, Try

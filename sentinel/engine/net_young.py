@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sentinel.clients.clock import Clock
-from sentinel.core import net_plan
 from sentinel.core.answer import Mark
-from sentinel.core.landing import Landing
-from sentinel.core.net_plan import YOUNG_SECONDS
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net import net_plan
+from sentinel.core.net.landing import Landing
+from sentinel.core.net.net_plan import YOUNG_SECONDS
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.core.verdict import GREEN
 from sentinel.engine import voice
 from sentinel.engine.net_round import NetRound

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sentinel.clients.clock import Clock
-from sentinel.core import challenge, roster
-from sentinel.core.address import Address, Refusal
-from sentinel.core.challenge import Challenge
-from sentinel.core.pod import Pod, Policy, Service
-from sentinel.core.roster import Arrival, Beacon, Known, Refused, Registered, Roster
+from sentinel.core.net import challenge, roster
+from sentinel.core.net.address import Address, Refusal
+from sentinel.core.net.challenge import Challenge
+from sentinel.core.net.pod import Pod, Policy, Service
+from sentinel.core.net.roster import Arrival, Beacon, Known, Refused, Registered, Roster
 
 MOST_KEPT = 64
 """Arrivals that one beacon may leave for one asker; the oldest give way. So one cannot push out another's."""

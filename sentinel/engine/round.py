@@ -15,8 +15,8 @@ from sentinel.clients.clock import Clock
 from sentinel.core import agenda
 from sentinel.core.agenda import Agenda
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.gates import Lights, dimmest
-from sentinel.core.question import Question, widened
+from sentinel.core.api.gates import Lights, dimmest
+from sentinel.core.api.question import Question, widened
 from sentinel.core.verdict import Bracket, Reason
 from sentinel.engine.book import Book
 from sentinel.errors import OwnFault

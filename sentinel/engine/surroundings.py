@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sentinel.clients.clock import Clock
-from sentinel.core import net_plan
 from sentinel.core.answer import Answer, Observation
 from sentinel.core.asked import Asked
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.net_gates import Way
-from sentinel.core.net_plan import Role
+from sentinel.core.net import net_plan
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.net_gates import Way
+from sentinel.core.net.net_plan import Role
 from sentinel.core.verdict import GREEN, Bracket, Reason
 from sentinel.engine import voice
 from sentinel.engine.book import FORGET_SECONDS

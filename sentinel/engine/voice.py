@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sentinel.clients.clock import Clock
-from sentinel.core import carried, challenge, net_reply
 from sentinel.core.answer import Answer, Mark, Observation
-from sentinel.core.challenge import Challenge, Signer
-from sentinel.core.landing import Attempt, Landing
-from sentinel.core.net_plan import Shot
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net import carried, challenge, net_reply
+from sentinel.core.net.challenge import Challenge, Signer
+from sentinel.core.net.landing import Attempt, Landing
+from sentinel.core.net.net_plan import Shot
+from sentinel.core.net.roster import Beacon, Roster
 
 
 @dataclass(frozen=True, slots=True)

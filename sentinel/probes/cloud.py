@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sentinel.clients.peek import Peek
-from sentinel.core import metadata
 from sentinel.core.answer import Observation
-from sentinel.core.crossing import Family
-from sentinel.core.metadata import CLOUDS, CloudQuestion, Endpoint
+from sentinel.core.net import metadata
+from sentinel.core.net.crossing import Family
+from sentinel.core.net.metadata import CLOUDS, CloudQuestion, Endpoint
 from sentinel.core.verdict import Reason
 from sentinel.probes.node import Egress
 

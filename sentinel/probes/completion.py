@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Answer, Broken, Completions
 from sentinel.clients.tokens import NoToken, Source
-from sentinel.core.canary import Canary
-from sentinel.core.completion import Deadlines, Heard, Trouble
-from sentinel.core.dialect import SPEAKERS, Dialect
-from sentinel.core.piece import Wanted
-from sentinel.core.transcript import Listener, Transcript
+from sentinel.core.gateway.canary import Canary
+from sentinel.core.gateway.completion import Deadlines, Heard, Trouble
+from sentinel.core.gateway.dialect import SPEAKERS, Dialect
+from sentinel.core.gateway.piece import Wanted
+from sentinel.core.gateway.transcript import Listener, Transcript
 from sentinel.errors import OwnFault
 
 LATE = 0.5

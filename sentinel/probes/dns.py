@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sentinel.clients.resolver import Resolver
-from sentinel.core import enumeration
 from sentinel.core.answer import Observation
-from sentinel.core.enumeration import Heard, Look, NameQuestion
-from sentinel.core.question import CLUSTER
-from sentinel.core.roster import Roster
+from sentinel.core.api.question import CLUSTER
+from sentinel.core.net import enumeration
+from sentinel.core.net.enumeration import Heard, Look, NameQuestion
+from sentinel.core.net.roster import Roster
 from sentinel.core.verdict import Reason
 
 _AT_ONCE = 8

@@ -17,19 +17,19 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection, Request
 from sentinel.clients.tokens import Source
-from sentinel.core import rules, token, tripwire
-from sentinel.core.affected import Lists
-from sentinel.core.allowed import Exceptions
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.discovery import Catalog
+from sentinel.core.api import rules, token, tripwire
+from sentinel.core.api.affected import Lists
+from sentinel.core.api.allowed import Exceptions
+from sentinel.core.api.discovery import Catalog
+from sentinel.core.api.gates import Gate, Light, Lights
+from sentinel.core.api.question import CLUSTER, Question, in_namespace
+from sentinel.core.api.rbac import Rbac, Who
+from sentinel.core.api.resources import DECOY, DECOY_CLOSED, NAMESPACES, SECRETS, VIRTUAL, Resource
+from sentinel.core.api.rules import Grant, Review
+from sentinel.core.api.tripwire import Wire
+from sentinel.core.api.wire import JSON
 from sentinel.core.evidence import GROUP
-from sentinel.core.gates import Gate, Light, Lights
-from sentinel.core.question import CLUSTER, Question, in_namespace
-from sentinel.core.rbac import Rbac, Who
-from sentinel.core.resources import DECOY, DECOY_CLOSED, NAMESPACES, SECRETS, VIRTUAL, Resource
-from sentinel.core.rules import Grant, Review
-from sentinel.core.tripwire import Wire
-from sentinel.core.wire import JSON
 from sentinel.errors import OwnFault
 from sentinel.kinds import Confirmation, Suspicion
 from sentinel.probes import kube_discovery, kube_review

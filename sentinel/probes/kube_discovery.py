@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from sentinel.clients.kube import Connection, Request
-from sentinel.core import discovery
-from sentinel.core.discovery import Catalog
-from sentinel.core.reply import Reply
+from sentinel.core.api import discovery
+from sentinel.core.api.discovery import Catalog
+from sentinel.core.api.reply import Reply
 
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 """Stable since Kubernetes 1.30; who does not know it gives the older form."""

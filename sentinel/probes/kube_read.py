@@ -14,14 +14,14 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.kube import Connection, Request, request_of
 from sentinel.clients.tokens import Token
-from sentinel.core import rules, token, tripwire
-from sentinel.core.allowed import Exceptions
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.discovery import Catalog
-from sentinel.core.gates import Gate, Light, Lights
-from sentinel.core.question import CLUSTER, Form, Question, in_namespace
-from sentinel.core.reply import ANONYMOUS, Caller, classify, reviewed
-from sentinel.core.resources import (
+from sentinel.core.api import rules, token, tripwire
+from sentinel.core.api.allowed import Exceptions
+from sentinel.core.api.discovery import Catalog
+from sentinel.core.api.gates import Gate, Light, Lights
+from sentinel.core.api.question import CLUSTER, Form, Question, in_namespace
+from sentinel.core.api.reply import ANONYMOUS, Caller, classify, reviewed
+from sentinel.core.api.resources import (
     ABSENT_NAMESPACE,
     DECOY,
     DECOY_CLOSED,
@@ -31,9 +31,9 @@ from sentinel.core.resources import (
     Resource,
     is_own,
 )
-from sentinel.core.rules import Grant, Review
-from sentinel.core.tripwire import Wire
-from sentinel.core.wire import JSON, review_of, wire_of
+from sentinel.core.api.rules import Grant, Review
+from sentinel.core.api.tripwire import Wire
+from sentinel.core.api.wire import JSON, review_of, wire_of
 from sentinel.errors import OwnFault
 from sentinel.kinds import Confirmation, Suspicion
 from sentinel.probes import kube_discovery, kube_review

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sentinel.clients.kube import Connection, Request, request_of
-from sentinel.core import rules
-from sentinel.core.question import Question
-from sentinel.core.reply import Reply, clean
-from sentinel.core.resources import Resource, check_of
-from sentinel.core.rules import Review
-from sentinel.core.wire import JSON, OWN_REPLY, review_of
+from sentinel.core.api import rules
+from sentinel.core.api.question import Question
+from sentinel.core.api.reply import Reply, clean
+from sentinel.core.api.resources import Resource, check_of
+from sentinel.core.api.rules import Review
+from sentinel.core.api.wire import JSON, OWN_REPLY, review_of
 
 _LARGE = 4 * 1024 * 1024
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1"

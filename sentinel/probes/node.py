@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sentinel.clients.peek import Peek
-from sentinel.core import address, kubelet
 from sentinel.core.answer import Observation
-from sentinel.core.crossing import Family
-from sentinel.core.kubelet import PATH, NodeQuestion, Port
-from sentinel.core.roster import Roster
+from sentinel.core.net import address, kubelet
+from sentinel.core.net.crossing import Family
+from sentinel.core.net.kubelet import PATH, NodeQuestion, Port
+from sentinel.core.net.roster import Roster
 from sentinel.core.schedule import spread
 from sentinel.core.verdict import Reason
 

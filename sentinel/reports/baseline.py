@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sentinel.core.question import CLUSTER, Question
-from sentinel.core.reply import clean
-from sentinel.core.resources import ABSENT_NAME, BEACON
+from sentinel.core.api.question import CLUSTER, Question
+from sentinel.core.api.reply import clean
+from sentinel.core.api.resources import ABSENT_NAME, BEACON
 from sentinel.core.standing import Breach
 
 DAYS = 30

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sentinel.core.audit import Sifted, odd_ones
+from sentinel.core.api.audit import Sifted, odd_ones
+from sentinel.core.api.question import Question
+from sentinel.core.api.rbac import MASTERS, Made, Path, Who
+from sentinel.core.api.remedy import Closing, rule_text
+from sentinel.core.api.reply import clean
 from sentinel.core.page import rfc3339
-from sentinel.core.question import Question
-from sentinel.core.rbac import MASTERS, Made, Path, Who
-from sentinel.core.remedy import Closing, rule_text
-from sentinel.core.reply import clean
 from sentinel.reports import explain_net
 from sentinel.reports.explain_net import OPEN, SHUT, UNKNOWN, Crossed
 

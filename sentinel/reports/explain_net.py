@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sentinel.core.crossing import Crossing
-from sentinel.core.netpol import Peer, Policy, PortRule, Reading, Ruling, Side, Way
-from sentinel.core.netpol_remedy import Shutting
+from sentinel.core.api.rbac import Made, Selector
+from sentinel.core.api.reply import clean
+from sentinel.core.net.crossing import Crossing
+from sentinel.core.net.netpol import Peer, Policy, PortRule, Reading, Ruling, Side, Way
+from sentinel.core.net.netpol_remedy import Shutting
 from sentinel.core.page import rfc3339
-from sentinel.core.rbac import Made, Selector
-from sentinel.core.reply import clean
 
 OPEN, SHUT, UNKNOWN = "open", "shut", "unknown"
 _SHOWN = 10

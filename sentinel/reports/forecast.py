@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
-from sentinel.core.allowed import Allowance
-from sentinel.core.plan import Plan, enough_qps
-from sentinel.core.question import CLUSTER
+from sentinel.core.api.allowed import Allowance
+from sentinel.core.api.plan import Plan, enough_qps
+from sentinel.core.api.question import CLUSTER
 
 
 @dataclass(frozen=True, slots=True)

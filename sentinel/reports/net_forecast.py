@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from sentinel.core import net_plan
+from sentinel.core.api.plan import PAGE_SECONDS
 from sentinel.core.asked import NETWORK
-from sentinel.core.crossing import Protocol
-from sentinel.core.net_plan import Terms
-from sentinel.core.plan import PAGE_SECONDS
+from sentinel.core.net import net_plan
+from sentinel.core.net.crossing import Protocol
+from sentinel.core.net.net_plan import Terms
 
 
 @dataclass(frozen=True, slots=True)

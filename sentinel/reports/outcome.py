@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sentinel.core.allowed import Allowance
+from sentinel.core.api.allowed import Allowance
 from sentinel.core.asked import is_network
 from sentinel.core.record import Record
 from sentinel.core.verdict import State, worst

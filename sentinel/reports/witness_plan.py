@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sentinel.core.plan import AUDIT_BYTES, Plan
+from sentinel.core.api.plan import AUDIT_BYTES, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from sentinel.core import leaks
+from sentinel.core.gateway import leaks
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section, wrong
 from sentinel.settings.words import FilePath, HttpUrl, Name, Pattern, Text, matching, one_of

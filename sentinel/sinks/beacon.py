@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from sentinel.core.challenge import Refusal
-from sentinel.core.crossing import Protocol
+from sentinel.core.net.challenge import Refusal
+from sentinel.core.net.crossing import Protocol
 
 
 class BeaconMetrics:

@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
-from sentinel.core.failover import Bounds, Episode, Verdict
-from sentinel.core.news import CameBack, Ended, News, Probed, Skipped, Tail
-from sentinel.core.outcome import Outcome
+from sentinel.core.gateway.failover import Bounds, Episode, Verdict
+from sentinel.core.gateway.news import CameBack, Ended, News, Probed, Skipped, Tail
+from sentinel.core.gateway.outcome import Outcome
 
 
 class GatewayLog:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from sentinel.core import leaks
-from sentinel.core.failover import Bounds, Episode, Verdict
-from sentinel.core.news import SKIPPED, CameBack, Ended, News, Probed, Skipped, Stand, Tail
-from sentinel.core.outcome import Kind, Level, Outcome
-from sentinel.core.provider import UNKNOWN
+from sentinel.core.gateway import leaks
+from sentinel.core.gateway.failover import Bounds, Episode, Verdict
+from sentinel.core.gateway.news import SKIPPED, CameBack, Ended, News, Probed, Skipped, Stand, Tail
+from sentinel.core.gateway.outcome import Kind, Level, Outcome
+from sentinel.core.gateway.provider import UNKNOWN
 
 OTHER = "other"
 DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20, 25, 30, 45, 60)

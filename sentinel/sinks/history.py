@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinel import __version__
+from sentinel.core.api.plan import Plan
+from sentinel.core.api.question import Question
 from sentinel.core.asked import Asked
 from sentinel.core.evidence import command
-from sentinel.core.plan import Plan
-from sentinel.core.question import Question
 from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
 from sentinel.core.verdict import State

@@ -1,6 +1,6 @@
 """The journal: what changed, what each round found and every request sent, as lines of JSON for an auditor.
 
-The requests are the ledger (`core/ledger.py`): with it `sentinel explain` tells them in the API
+The requests are the ledger (`core/api/ledger.py`): with it `sentinel explain` tells them in the API
 server's audit log from others in our name.
 
 One file a day. Writing is done in a thread, so that a slow disk stalls nobody; a full one is
@@ -22,11 +22,11 @@ import structlog
 
 from sentinel import __version__
 from sentinel.clients.kube import PROCESS, Request, Sent
-from sentinel.core import ledger, token
-from sentinel.core.ledger import Asked, Form
+from sentinel.core.api import ledger, token
+from sentinel.core.api.ledger import Asked, Form
+from sentinel.core.api.reply import clean
 from sentinel.core.page import rfc3339
 from sentinel.core.record import Record, Round
-from sentinel.core.reply import clean
 from sentinel.core.standing import Breach
 
 MOST_WAITING = 2000

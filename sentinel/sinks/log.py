@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from sentinel.core.api.gates import Gate, Light
 from sentinel.core.evidence import command, window
-from sentinel.core.gates import Gate, Light
-from sentinel.core.net_gates import NetGate
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.page import rfc3339
 from sentinel.core.record import ExceptionRow, GateRow, Record, Round
 from sentinel.core.standing import Breach, Turn

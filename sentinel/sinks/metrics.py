@@ -15,13 +15,13 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sentinel import __version__
 from sentinel.core.answer import CODE_CLASSES, Answer, code_class
-from sentinel.core.gates import OWN_GATES, Gate
+from sentinel.core.api.gates import OWN_GATES, Gate
+from sentinel.core.api.plan import Plan
+from sentinel.core.api.question import CLUSTER
+from sentinel.core.api.resources import CHECKS
 from sentinel.core.labels import DELAYS, LAGS, NETWORK_REASONS, PUSH_RESULTS, REASONS
-from sentinel.core.net_gates import NetGate
-from sentinel.core.plan import Plan
-from sentinel.core.question import CLUSTER
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.record import GateRow, Installed, Record, Round, series_of
-from sentinel.core.resources import CHECKS
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 

@@ -22,7 +22,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from sentinel.clients.alertmanager import Receiver
 from sentinel.clients.clock import Clock
 from sentinel.core import page
-from sentinel.core.gates import Gate
+from sentinel.core.api.gates import Gate
 from sentinel.core.page import Alert, Case, Page, Sender
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Breach, Turn

@@ -14,10 +14,10 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sentinel import __version__
 from sentinel.clients.watch import Health
+from sentinel.core.api.plan import Plan
+from sentinel.core.api.question import CLUSTER
 from sentinel.core.claim import Result, Told
 from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
-from sentinel.core.plan import Plan
-from sentinel.core.question import CLUSTER
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason

@@ -24,7 +24,8 @@ from multidict import MultiDict
 from prometheus_client import CollectorRegistry, generate_latest
 
 from sentinel.clients.clock import Clock
-from sentinel.core import crossing, resources
+from sentinel.core.api import resources
+from sentinel.core.net import crossing
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History

@@ -19,10 +19,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
-from sentinel.core import carried
-from sentinel.core.carried import Part, Request
-from sentinel.core.challenge import ASKED, CHALLENGE_BYTES, Refusal
-from sentinel.core.crossing import Protocol
+from sentinel.core.net import carried
+from sentinel.core.net.carried import Part, Request
+from sentinel.core.net.challenge import ASKED, CHALLENGE_BYTES, Refusal
+from sentinel.core.net.crossing import Protocol
 from sentinel.errors import OwnFault
 
 MOST_CONNECTIONS = 256

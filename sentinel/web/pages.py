@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinel import __version__
+from sentinel.core.api.question import CLUSTER
 from sentinel.core.asked import is_network
-from sentinel.core.question import CLUSTER
 from sentinel.core.verdict import Reason
 from sentinel.sinks.history import Snapshot
 from sentinel.web.html import Html, document, join, style, tag

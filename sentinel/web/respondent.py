@@ -10,10 +10,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sentinel.core import challenge
-from sentinel.core.challenge import Challenge, Refusal, Signer
-from sentinel.core.crossing import Protocol
-from sentinel.core.roster import Beacon
+from sentinel.core.net import challenge
+from sentinel.core.net.challenge import Challenge, Refusal, Signer
+from sentinel.core.net.crossing import Protocol
+from sentinel.core.net.roster import Beacon
 from sentinel.web.turnstile import Turnstile
 
 MOST_SEEN = 2048

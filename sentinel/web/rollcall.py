@@ -23,9 +23,9 @@ from aiohttp import web
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.relay import ARRIVALS, BEACON, ROSTER
-from sentinel.core import roster_json
 from sentinel.core.claim import Bucket, Result
-from sentinel.core.roster_json import MOST_CHALLENGES
+from sentinel.core.net import roster_json
+from sentinel.core.net.roster_json import MOST_CHALLENGES
 from sentinel.engine.roll import Registration, Roll
 from sentinel.web.refusal import SOON, OneOf, TurnedAway, body_of
 

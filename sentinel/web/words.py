@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from sentinel.core.gates import Gate
-from sentinel.core.net_gates import NetGate
+from sentinel.core.api.gates import Gate
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.verdict import Reason
 from sentinel.web.html import Html, tag
 

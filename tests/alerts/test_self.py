@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from sentinel.core.allowed import Allowance, named
+from sentinel.core.api.allowed import Allowance, named
 from tests.alerts import rules
 from tests.alerts.world import FOREVER, World
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sentinel.core.resources import CHECKS
+from sentinel.core.api.resources import CHECKS
 from tests.alerts import rules
 from tests.alerts.test_breach import HOLE, LABELS, SEEN, latched
 from tests.alerts.world import FOREVER, World

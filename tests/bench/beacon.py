@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sentinel.clients.dial import dial
-from sentinel.core import carried, challenge
-from sentinel.core.crossing import Protocol
-from sentinel.core.landing import Attempt
+from sentinel.core.net import carried, challenge
+from sentinel.core.net.crossing import Protocol
+from sentinel.core.net.landing import Attempt
 from tests.bench.table import Row, spread
 from tests.support.child import Child
 from tests.support.lit import BEACON, asked, counts, flood, process

@@ -25,8 +25,8 @@ from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.token_review import Speaker
 from sentinel.core.claim import Expected
-from sentinel.core.pod import Pod as Told
-from sentinel.core.roster import Beacon
+from sentinel.core.net.pod import Pod as Told
+from sentinel.core.net.roster import Beacon
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
 from sentinel.settings import Address

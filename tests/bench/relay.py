@@ -18,8 +18,8 @@ from sentinel.clients.relay import RelayClient
 from sentinel.clients.token_review import TokenReviews
 from sentinel.clients.tokens import FileToken
 from sentinel.core import page
+from sentinel.core.api.resources import CHECKS
 from sentinel.core.claim import Claim, Expected
-from sentinel.core.resources import CHECKS
 from sentinel.engine.hints import Hints
 from sentinel.settings import Address
 from sentinel.web.relay import Door, Relay

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from sentinel.clients.clock import Clock
-from sentinel.core.gates import Gate
+from sentinel.core.api.gates import Gate
 from sentinel.core.record import Record, Round
 from sentinel.core.verdict import State
 from sentinel.engine.book import Book

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sentinel.core.agenda import Agenda
-from sentinel.core.question import Question
+from sentinel.core.api.question import Question
 from sentinel.core.record import Record
 from sentinel.core.verdict import Reason, State
 from tests.cluster.ground import MOST_ROUNDS, Ground

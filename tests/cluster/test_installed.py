@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sentinel.core.answer import Answer
-from sentinel.core.question import Question
+from sentinel.core.api.question import Question
 from sentinel.core.record import Series
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State

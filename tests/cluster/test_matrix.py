@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentinel.core import rules
-from sentinel.core.question import Question
-from sentinel.core.resources import RESOURCES
-from sentinel.core.rules import Grant as Listed
+from sentinel.core.api import rules
+from sentinel.core.api.question import Question
+from sentinel.core.api.resources import RESOURCES
+from sentinel.core.api.rules import Grant as Listed
 from tests.cluster.ground import Ground
 from tests.cluster.matrix import disturbances, grants, tower
 from tests.cluster.matrix.disturbances import DISTURBANCES, Disturbance

@@ -16,8 +16,8 @@ import trustme
 import yaml
 
 from sentinel.clients.clock import Clock
-from sentinel.core import crossing
-from sentinel.core.resources import CHECKS
+from sentinel.core.api.resources import CHECKS
+from sentinel.core.net import crossing
 from sentinel.settings import load
 from sentinel.world import World
 from tests.cluster.ground import Ground

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sentinel.clients.relay import RelayClient
-from sentinel.core.challenge import Challenge, Signer, asked
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net.challenge import Challenge, Signer, asked
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.errors import ClientError
 from tests.cluster.town import SETTLED
 from tests.cluster.witnessed import Witness

@@ -1,6 +1,6 @@
 """Clusters of tenants, as the plan's input."""
 
-from sentinel.core.plan import Scope
+from sentinel.core.api.plan import Scope
 
 
 def scope(tenants=3, me=0, *, spaces=1, accounts=("self",), anonymous=("anonymous",), **changes):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sentinel.core import agenda
 from sentinel.core.agenda import Agenda, Rotation, turn
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.plan import make
-from sentinel.core.question import CLUSTER, Question, in_namespace
-from sentinel.core.resources import SECRETS
+from sentinel.core.api.plan import make
+from sentinel.core.api.question import CLUSTER, Question, in_namespace
+from sentinel.core.api.resources import SECRETS
 from sentinel.core.standing import Standing, advance
 from sentinel.core.verdict import Reason, State, Verdict
 from tests.core.scopes import scope

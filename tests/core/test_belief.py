@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from sentinel.core.answer import Answer, Observation
+from sentinel.core.api.plan import make
+from sentinel.core.api.question import CLUSTER, in_namespace
+from sentinel.core.api.resources import CHECKS, SECRETS
 from sentinel.core.belief import Beliefs
-from sentinel.core.plan import make
-from sentinel.core.question import CLUSTER, in_namespace
 from sentinel.core.record import Series, series_of
-from sentinel.core.resources import CHECKS, SECRETS
 from sentinel.core.standing import Standing, advance
 from sentinel.core.verdict import Reason, State, Verdict
 from tests.core.scopes import scope

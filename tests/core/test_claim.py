@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.core import claim, page
+from sentinel.core.api.resources import CHECKS
 from sentinel.core.claim import Bucket, Claim, Expected, Malformed, Names, read
 from sentinel.core.page import MOST_TEXT, Alert
 from sentinel.core.record import Series
-from sentinel.core.resources import CHECKS
 from tests.support.breaches import SENDER, SERIES, USER, Belief
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.core.api.question import Question, in_namespace
+from sentinel.core.api.resources import SECRETS
 from sentinel.core.evidence import command, window
-from sentinel.core.question import Question, in_namespace
-from sentinel.core.resources import SECRETS
 from sentinel.core.standing import Breach
 from sentinel.core.verdict import Reason
 

@@ -5,14 +5,14 @@ import pytest
 import yaml
 
 from sentinel.core import evidence, page
-from sentinel.core.crossing import Crossing, Family, Path, Protocol
-from sentinel.core.enumeration import Look, NameQuestion
-from sentinel.core.kubelet import NodeQuestion, Port
-from sentinel.core.metadata import CLOUDS, CloudQuestion
+from sentinel.core.api.question import at_cluster_scope
+from sentinel.core.api.resources import SECRETS
+from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.net.enumeration import Look, NameQuestion
+from sentinel.core.net.kubelet import NodeQuestion, Port
+from sentinel.core.net.metadata import CLOUDS, CloudQuestion
 from sentinel.core.page import MOST_TEXT, QUESTIONS_KEPT, Case, Party, Sender
-from sentinel.core.question import at_cluster_scope
 from sentinel.core.record import Series, series_of
-from sentinel.core.resources import SECRETS
 from sentinel.core.standing import Breach
 from sentinel.core.verdict import Reason
 from tests.support.breaches import GET, LIST, SENDER, SERIES, USER, Belief

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sentinel.core.pod import BEACON, OURS, READY_PATH
-from sentinel.core.pod import pod as reading
+from sentinel.core.net.pod import BEACON, OURS, READY_PATH
+from sentinel.core.net.pod import pod as reading
 from sentinel.lighthouse import ADDRESSES, NODE
 from sentinel.settings import load
 from tests.deploy import chart

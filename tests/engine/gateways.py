@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sentinel.clients.clock import Clock
-from sentinel.core.completion import Heard, Trouble
-from sentinel.core.failover import Kind, Sample
-from sentinel.core.news import CameBack, Ended, Probed, Skipped, Tail
+from sentinel.core.gateway.completion import Heard, Trouble
+from sentinel.core.gateway.failover import Kind, Sample
+from sentinel.core.gateway.news import CameBack, Ended, Probed, Skipped, Tail
 from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.gateway import Driver, Plan
-from tests.core.completions import recorded as r
+from tests.core.gateway import recorded as r
 
 NOON = 20_000 * 86_400.0 + 43_200
 

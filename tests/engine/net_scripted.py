@@ -14,13 +14,13 @@ from typing import Any
 import looptime
 
 from sentinel.clients.clock import Clock
-from sentinel.core import carried, challenge
-from sentinel.core.challenge import Challenge, Signer
-from sentinel.core.crossing import Crossing, Family, Path, Protocol
-from sentinel.core.landing import TIMEOUT, Attempt, Landing
-from sentinel.core.net_plan import BLACKHOLES, Terms
+from sentinel.core.net import carried, challenge
+from sentinel.core.net.challenge import Challenge, Signer
+from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.net.landing import TIMEOUT, Attempt, Landing
+from sentinel.core.net.net_plan import BLACKHOLES, Terms
+from sentinel.core.net.roster import Arrival, Beacon, Roster
 from sentinel.core.record import Record, Round
-from sentinel.core.roster import Arrival, Beacon, Roster
 from sentinel.engine.crossings import Crossings
 from sentinel.engine.net_kept import Outliving
 from sentinel.engine.net_round import NetRound

@@ -8,13 +8,13 @@ from typing import Any
 
 from sentinel.clients.clock import Clock
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.discovery import Catalog
-from sentinel.core.gates import OWN_GATES, Gate, Light, Lights
-from sentinel.core.plan import Plan, Scope, make
-from sentinel.core.question import CLUSTER, Question
+from sentinel.core.api.discovery import Catalog
+from sentinel.core.api.gates import OWN_GATES, Gate, Light, Lights
+from sentinel.core.api.plan import Plan, Scope, make
+from sentinel.core.api.question import CLUSTER, Question
+from sentinel.core.api.resources import FURTHER, RESOURCES, VIRTUAL
+from sentinel.core.api.rules import Grant, suspects, wide_suspects
 from sentinel.core.record import Record, Round
-from sentinel.core.resources import FURTHER, RESOURCES, VIRTUAL
-from sentinel.core.rules import Grant, suspects, wide_suspects
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.kinds import Confirmation, Suspicion

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from sentinel import beaconing
 from sentinel.beaconing import Directory, OwnBeacon
-from sentinel.core.challenge import KEY_BYTES, Refusal
-from sentinel.core.crossing import Protocol
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net.challenge import KEY_BYTES, Refusal
+from sentinel.core.net.crossing import Protocol
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.errors import Refused, Throttled, Unreachable
 from sentinel.sinks.beacon import BeaconMetrics
 

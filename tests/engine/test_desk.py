@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from sentinel.core.answer import Answer
+from sentinel.core.api.question import in_namespace
+from sentinel.core.api.resources import SECRETS
 from sentinel.core.claim import Claim
 from sentinel.core.page import Alert, Page
-from sentinel.core.question import in_namespace
 from sentinel.core.record import Record, Round, Series
-from sentinel.core.resources import SECRETS
 from sentinel.engine.desk import Desk
 from tests.core.scopes import scope
 from tests.engine.scripted import Watch, ample

@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from sentinel.core.allowance import Allowance
-from sentinel.core.failover import Verdict
-from sentinel.core.news import CameBack, Ended, Probed, Tail
-from sentinel.core.outcome import Outcome
+from sentinel.core.gateway.allowance import Allowance
+from sentinel.core.gateway.failover import Verdict
+from sentinel.core.gateway.news import CameBack, Ended, Probed, Tail
+from sentinel.core.gateway.outcome import Outcome
 from sentinel.engine.gateway import Direct
-from tests.core.completions import recorded as r
-from tests.core.completions.gateway import Gateway
+from tests.core.gateway import recorded as r
+from tests.core.gateway.gateway import Gateway
 from tests.engine.gateways import LoopClock, Run, Scripted, truth
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime(start=1000.0)]

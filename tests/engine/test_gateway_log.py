@@ -8,12 +8,12 @@ import pytest
 import structlog
 
 from sentinel import logs
-from sentinel.core.allowance import Allowance
-from sentinel.core.news import Probed
-from sentinel.core.outcome import judge
+from sentinel.core.gateway.allowance import Allowance
+from sentinel.core.gateway.news import Probed
+from sentinel.core.gateway.outcome import judge
 from sentinel.sinks.gateway_log import GatewayLog
-from tests.core.completions import recorded as r
-from tests.core.completions.gateway import Gateway
+from tests.core.gateway import recorded as r
+from tests.core.gateway.gateway import Gateway
 from tests.engine.gateways import Run, truth
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime(start=1000.0)]

@@ -5,12 +5,12 @@ import random
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from sentinel.core.completion import Trouble
-from sentinel.core.news import Probed
-from sentinel.core.outcome import Outcome, judge
+from sentinel.core.gateway.completion import Trouble
+from sentinel.core.gateway.news import Probed
+from sentinel.core.gateway.outcome import Outcome, judge
 from sentinel.sinks.gateway_metrics import GatewayMetrics
-from tests.core.completions import recorded as r
-from tests.core.completions.gateway import Gateway
+from tests.core.gateway import recorded as r
+from tests.core.gateway.gateway import Gateway
 from tests.engine.gateways import Run, truth
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime(start=1000.0)]

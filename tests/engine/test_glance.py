@@ -3,10 +3,10 @@
 import pytest
 
 from sentinel.core.answer import Answer
-from sentinel.core.question import CLUSTER, in_namespace
+from sentinel.core.api.question import CLUSTER, in_namespace
+from sentinel.core.api.resources import CONFIGMAPS, SECRETS
+from sentinel.core.api.rules import Grant
 from sentinel.core.record import Series
-from sentinel.core.resources import CONFIGMAPS, SECRETS
-from sentinel.core.rules import Grant
 from sentinel.core.verdict import State
 from tests.core.scopes import scope
 from tests.engine.scripted import Watch, ample

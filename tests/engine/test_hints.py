@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sentinel.core.hint import Hint, parse
+from sentinel.core.net.hint import Hint, parse
 from sentinel.engine.hints import MOST_TARGETS, Hints
 
 BEGIN = 1_700_000_000

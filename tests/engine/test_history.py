@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.gates import Gate, Light
-from sentinel.core.plan import Scope, make
-from sentinel.core.question import Question, in_namespace
+from sentinel.core.api.gates import Gate, Light
+from sentinel.core.api.plan import Scope, make
+from sentinel.core.api.question import Question, in_namespace
+from sentinel.core.api.resources import CONFIGMAPS, SECRETS
 from sentinel.core.record import GateRow, Record
-from sentinel.core.resources import CONFIGMAPS, SECRETS
 from sentinel.core.standing import Change, Standing, Turn
 from sentinel.core.verdict import Reason, State, Verdict
 from sentinel.sinks import history

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.core.answer import Answer
-from sentinel.core.gates import Gate
-from sentinel.core.plan import make
-from sentinel.core.question import CLUSTER, Question, in_namespace, widened
+from sentinel.core.api.gates import Gate
+from sentinel.core.api.plan import make
+from sentinel.core.api.question import CLUSTER, Question, in_namespace, widened
+from sentinel.core.api.resources import SECRETS
+from sentinel.core.api.rules import Grant
 from sentinel.core.record import series_of
-from sentinel.core.resources import SECRETS
-from sentinel.core.rules import Grant
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import State
 from sentinel.errors import OwnFault

@@ -10,10 +10,10 @@ import pytest
 import structlog
 
 from sentinel import logs
-from sentinel.core.gates import Gate, Light
-from sentinel.core.question import in_namespace
+from sentinel.core.api.gates import Gate, Light
+from sentinel.core.api.question import in_namespace
+from sentinel.core.api.resources import RESOURCES, SECRETS
 from sentinel.core.record import GateRow
-from sentinel.core.resources import RESOURCES, SECRETS
 from sentinel.sinks.log import LogSink
 from tests.support.breaches import GET, LIST, USER, Belief, a_round, whoami
 

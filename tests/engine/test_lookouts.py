@@ -3,8 +3,8 @@
 import pytest
 
 from sentinel import settings
-from sentinel.core.enumeration import Look
-from sentinel.core.roster import Roster
+from sentinel.core.net.enumeration import Look
+from sentinel.core.net.roster import Roster
 from sentinel.lookouts import NOT_PRIVATE, lookouts_of
 from tests.engine.net_scripted import Net
 from tests.settings.conftest import GOOD

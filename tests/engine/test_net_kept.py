@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from sentinel.core.crossing import Family, Path, Protocol
+from sentinel.core.net.crossing import Family, Path, Protocol
 from sentinel.core.record import Series
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State

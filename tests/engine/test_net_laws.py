@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.net_plan import Terms
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.net_plan import Terms
 from sentinel.core.record import series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.net_plan import Terms
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.net_plan import Terms
 from sentinel.core.record import Series
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from sentinel.clients.alertmanager import Receiver
 from sentinel.clients.clock import Clock
-from sentinel.core.gates import Light
+from sentinel.core.api.gates import Light
 from sentinel.core.record import Series
 from sentinel.errors import BadReply, OwnFault, Refused, Throttled, TimedOut, Unreachable
 from sentinel.sinks.pager import MOST_WAITING, Pager

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from sentinel.core.gates import Gate, Light
-from sentinel.core.net_gates import NetGate
+from sentinel.core.api.gates import Gate, Light
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.record import GateRow, Round, Series
 from sentinel.core.verdict import Reason
 from sentinel.engine.planes import Planes

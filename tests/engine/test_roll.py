@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from sentinel.clients.clock import Clock
-from sentinel.core.address import Refusal
-from sentinel.core.challenge import Challenge, Signer, asked
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.pod import Pod, Policy, Service
-from sentinel.core.roster import Beacon
+from sentinel.core.net.address import Refusal
+from sentinel.core.net.challenge import Challenge, Signer, asked
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.pod import Pod, Policy, Service
+from sentinel.core.net.roster import Beacon
 from sentinel.engine import roll as roll_module
 from sentinel.engine.roll import KEPT_SECONDS, MOST_KEPT, Registration, Roll
 

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from sentinel.core.answer import Answer
-from sentinel.core.gates import Gate
-from sentinel.core.question import CLUSTER, at_cluster_scope, in_namespace
+from sentinel.core.api.gates import Gate
+from sentinel.core.api.question import CLUSTER, at_cluster_scope, in_namespace
+from sentinel.core.api.resources import CONFIGMAPS, SECRETS
+from sentinel.core.api.rules import Grant
 from sentinel.core.record import Series
-from sentinel.core.resources import CONFIGMAPS, SECRETS
-from sentinel.core.rules import Grant
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 from sentinel.errors import OwnFault

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.crossing import Family
-from sentinel.core.kubelet import NodeQuestion, Port
+from sentinel.core.net.crossing import Family
+from sentinel.core.net.kubelet import NodeQuestion, Port
 from sentinel.core.record import Series
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State

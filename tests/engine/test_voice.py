@@ -2,10 +2,10 @@
 
 import pytest
 
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.net_gates import Way
-from sentinel.core.net_plan import Role, Shot
-from sentinel.core.roster import Beacon
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.net_gates import Way
+from sentinel.core.net.net_plan import Role, Shot
+from sentinel.core.net.roster import Beacon
 from sentinel.engine.voice import Said
 
 WAY = Way(Protocol.TCP, Family.V4, Path.POD)

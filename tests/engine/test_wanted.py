@@ -8,14 +8,14 @@ from datetime import date
 
 import pytest
 
-from sentinel.core.allowed import Allowance
 from sentinel.core.answer import Answer
-from sentinel.core.gates import Gate
-from sentinel.core.plan import make
-from sentinel.core.question import at_cluster_scope, in_namespace
+from sentinel.core.api.allowed import Allowance
+from sentinel.core.api.gates import Gate
+from sentinel.core.api.plan import make
+from sentinel.core.api.question import at_cluster_scope, in_namespace
+from sentinel.core.api.resources import CHECKS, CONFIGMAPS, SECRETS
+from sentinel.core.api.rules import Grant
 from sentinel.core.record import Series
-from sentinel.core.resources import CHECKS, CONFIGMAPS, SECRETS
-from sentinel.core.rules import Grant
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 from sentinel.sinks.history import History

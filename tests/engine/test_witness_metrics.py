@@ -1,9 +1,9 @@
 """The witness's 0 closes pages, so an old one must never stand for what was opened since."""
 
 from sentinel.core.answer import Answer
-from sentinel.core.question import in_namespace
+from sentinel.core.api.question import in_namespace
+from sentinel.core.api.resources import SECRETS
 from sentinel.core.record import Series
-from sentinel.core.resources import SECRETS
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from tests.core.scopes import scope
 from tests.engine.scripted import Watch, ample

@@ -10,11 +10,11 @@ import pytest
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions
-from sentinel.core.completion import Deadlines
-from sentinel.core.dialect import Dialect
-from sentinel.core.outcome import Kind, Outcome, judge
+from sentinel.core.gateway.completion import Deadlines
+from sentinel.core.gateway.dialect import Dialect
+from sentinel.core.gateway.outcome import Kind, Outcome, judge
 from sentinel.probes.completion import CompletionProbe
-from tests.core.completions import recorded as r
+from tests.core.gateway import recorded as r
 from tests.parts import find
 from tests.support.child import Child
 from tests.support.ports import free_port

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from sentinel.core import crossing, resources
+from sentinel.core.api import resources
+from sentinel.core.net import crossing
 from sentinel.relaying import doors_of
 from sentinel.settings import load
 

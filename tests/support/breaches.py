@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.gates import Gate, Light
+from sentinel.core.api.gates import Gate, Light
+from sentinel.core.api.question import Question, in_namespace
+from sentinel.core.api.resources import SECRETS
 from sentinel.core.page import Party, Sender
-from sentinel.core.question import Question, in_namespace
 from sentinel.core.record import GateRow, Record, Round, Series, series_of
-from sentinel.core.resources import SECRETS
 from sentinel.core.standing import Standing, advance
 from sentinel.core.verdict import Reason, State, Verdict
 

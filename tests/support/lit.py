@@ -18,10 +18,10 @@ from collections.abc import Iterator
 
 import uvloop
 
-from sentinel.core import challenge
-from sentinel.core.challenge import Challenge, Signer
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.roster import Beacon
+from sentinel.core.net import challenge
+from sentinel.core.net.challenge import Challenge, Signer
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.roster import Beacon
 from sentinel.web import beacon
 from sentinel.web.beacon import Listener
 from sentinel.web.respondent import Respondent

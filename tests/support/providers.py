@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from tests.core.completions import recorded as r
+from tests.core.gateway import recorded as r
 from tests.support.rawserver import Asked, Peer
 
 _ERROR = '{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}'

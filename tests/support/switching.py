@@ -3,9 +3,9 @@
 import time
 from dataclasses import dataclass, field
 
-from sentinel.core import canary
-from tests.core.completions import recorded as r
-from tests.core.completions.recorded import DONE, ROLE, STOP, chat, chunk
+from sentinel.core.gateway import canary
+from tests.core.gateway import recorded as r
+from tests.core.gateway.recorded import DONE, ROLE, STOP, chat, chunk
 from tests.support.rawserver import Asked, Peer
 
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.gates import Gate, Light
-from sentinel.core.net_gates import NetGate
-from sentinel.core.plan import Scope, make
-from sentinel.core.question import Question, in_namespace
+from sentinel.core.api.gates import Gate, Light
+from sentinel.core.api.plan import Scope, make
+from sentinel.core.api.question import Question, in_namespace
+from sentinel.core.api.resources import SECRETS
+from sentinel.core.net.net_gates import NetGate
 from sentinel.core.record import GateRow, Record, Round
-from sentinel.core.resources import SECRETS
 from sentinel.core.standing import Breach, Standing
 from sentinel.core.verdict import Reason, State, Verdict
 from sentinel.sinks.history import History

@@ -19,13 +19,13 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import HeldToken, NoToken, Token
 from sentinel.core.answer import Answer, Observation
-from sentinel.core.plan import make
-from sentinel.core.question import CLUSTER, Form, Question, in_namespace, of_namespace
-from sentinel.core.reply import Caller, Reply, classify
-from sentinel.core.resources import FURTHER, RESOURCES, SECRETS, named
-from sentinel.core.rules import Grant, suspects, wide_suspects
-from sentinel.core.token import Claims
-from sentinel.core.wire import JSON, MERGE_PATCH, NO_UID, Wire, wire_of
+from sentinel.core.api.plan import make
+from sentinel.core.api.question import CLUSTER, Form, Question, in_namespace, of_namespace
+from sentinel.core.api.reply import Caller, Reply, classify
+from sentinel.core.api.resources import FURTHER, RESOURCES, SECRETS, named
+from sentinel.core.api.rules import Grant, suspects, wide_suspects
+from sentinel.core.api.token import Claims
+from sentinel.core.api.wire import JSON, MERGE_PATCH, NO_UID, Wire, wire_of
 from sentinel.probes.identity import Identity
 from sentinel.probes.kube_read import KubeRead, KubeVantage
 from tests.core.scopes import scope

@@ -13,11 +13,11 @@ from collections import Counter
 import pytest
 
 from sentinel.clients.dial import dial
-from sentinel.core import carried, challenge
-from sentinel.core.challenge import Refusal
-from sentinel.core.crossing import Family, Protocol
-from sentinel.core.landing import Attempt, Landing
-from sentinel.core.roster import Beacon
+from sentinel.core.net import carried, challenge
+from sentinel.core.net.challenge import Refusal
+from sentinel.core.net.crossing import Family, Protocol
+from sentinel.core.net.landing import Attempt, Landing
+from sentinel.core.net.roster import Beacon
 from sentinel.errors import OwnFault
 from sentinel.web import beacon
 from sentinel.web.beacon import Listener

@@ -14,11 +14,11 @@ import pytest
 from aiohttp import web
 
 from sentinel.clients.dial import dial
-from sentinel.core import challenge, crossing, roster_json
-from sentinel.core.challenge import Challenge, Signer
-from sentinel.core.crossing import Family, Protocol
-from sentinel.core.landing import Attempt
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net import challenge, crossing, roster_json
+from sentinel.core.net.challenge import Challenge, Signer
+from sentinel.core.net.crossing import Family, Protocol
+from sentinel.core.net.landing import Attempt
+from sentinel.core.net.roster import Beacon, Roster
 from tests.support.authority import Authority
 from tests.support.child import Child
 from tests.support.ports import free_port

@@ -19,13 +19,13 @@ from sentinel.clients import completions
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions
 from sentinel.clients.tokens import FileToken
-from sentinel.core.completion import Deadlines, Trouble
-from sentinel.core.dialect import SPEAKERS, Dialect
-from sentinel.core.outcome import Kind, Outcome, judge
+from sentinel.core.gateway.completion import Deadlines, Trouble
+from sentinel.core.gateway.dialect import SPEAKERS, Dialect
+from sentinel.core.gateway.outcome import Kind, Outcome, judge
 from sentinel.probes import completion
 from sentinel.probes.completion import CompletionProbe
-from tests.core.completions import recorded as r
-from tests.core.completions.recorded import ASKED, DONE, ROLE, STOP, chat, event, said, words
+from tests.core.gateway import recorded as r
+from tests.core.gateway.recorded import ASKED, DONE, ROLE, STOP, chat, event, said, words
 from tests.support.authority import Authority
 from tests.support.rawserver import Asked, Peer, raw_server
 

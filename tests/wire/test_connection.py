@@ -14,7 +14,7 @@ import pytest
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.kube import JSON, Connection, Request
-from sentinel.core.reply import BODY_LIMIT, Fault
+from sentinel.core.api.reply import BODY_LIMIT, Fault
 from tests.support.authority import Authority
 from tests.support.ports import free_port
 from tests.support.rawserver import raw_server

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.dialer import Dialer, KeptLines
-from sentinel.core import challenge
-from sentinel.core.net_plan import Terms
+from sentinel.core.net import challenge
+from sentinel.core.net.net_plan import Terms
+from sentinel.core.net.roster import Arrival, Beacon, Roster
 from sentinel.core.record import Series
-from sentinel.core.roster import Arrival, Beacon, Roster
 from sentinel.core.verdict import Reason, State
 from sentinel.engine.crossings import Crossings
 from sentinel.engine.net_kept import Outliving

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from sentinel.clients.dial import CANCELLED, MOST_REPLY, dial
-from sentinel.core import carried, crossing
-from sentinel.core.challenge import Challenge, Signer, answered, asked
-from sentinel.core.crossing import Family, Protocol
-from sentinel.core.landing import TIMEOUT, Attempt
+from sentinel.core.net import carried, crossing
+from sentinel.core.net.challenge import Challenge, Signer, answered, asked
+from sentinel.core.net.crossing import Family, Protocol
+from sentinel.core.net.landing import TIMEOUT, Attempt
 
 SIGNER = Signer(b"s" * 32)
 RAW = asked(Challenge(b"n" * 16, "team-a", "uid-a", "uid-b", Protocol.TCP, Family.V4, crossing.Path.POD), SIGNER)

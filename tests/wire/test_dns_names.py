@@ -9,8 +9,8 @@ import pytest
 from sentinel.clients.clock import Clock
 from sentinel.clients.resolver import Resolver, configured
 from sentinel.core.answer import Answer
-from sentinel.core.enumeration import Look, control_of
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net.enumeration import Look, control_of
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.core.verdict import Reason
 from sentinel.probes.dns import DnsProbe
 from tests.support.coredns import KNOWN, coredns

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from sentinel.core import canary
+from sentinel.core.gateway import canary
 from tests.support.authority import Authority
 from tests.support.eventually import eventually
 from tests.support.ports import free_port

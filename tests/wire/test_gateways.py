@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from sentinel import gateways, settings
 from sentinel.clients.clock import Clock
-from sentinel.core import canary
-from sentinel.core.failover import Verdict
-from sentinel.core.news import Ended, Probed
-from sentinel.core.outcome import Outcome
+from sentinel.core.gateway import canary
+from sentinel.core.gateway.failover import Verdict
+from sentinel.core.gateway.news import Ended, Probed
+from sentinel.core.gateway.outcome import Outcome
 from sentinel.gateways import Asker
 from tests.support.rawserver import raw_server
 from tests.support.switching import Stub

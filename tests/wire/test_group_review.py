@@ -10,9 +10,9 @@ import pytest
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import HeldToken, parse
-from sentinel.core import plan, rbac_object
 from sentinel.core.answer import Answer
-from sentinel.core.rbac import Rbac, who_of_account
+from sentinel.core.api import plan, rbac_object
+from sentinel.core.api.rbac import Rbac, who_of_account
 from sentinel.core.record import Record, Round
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State

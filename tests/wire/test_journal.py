@@ -9,7 +9,7 @@ import resource
 import pytest
 from structlog.testing import capture_logs
 
-from sentinel.core.gates import Light
+from sentinel.core.api.gates import Light
 from sentinel.core.record import Series
 from sentinel.sinks import journal
 from sentinel.sinks.journal import MOST_WAITING, Journal

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from sentinel.clients.kept import MOST_UNANSWERED, Kept
-from sentinel.core.challenge import CHALLENGE_BYTES, Challenge, Signer, answered, asked, is_answer
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.landing import TIMEOUT, Attempt
+from sentinel.core.net.challenge import CHALLENGE_BYTES, Challenge, Signer, answered, asked, is_answer
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.landing import TIMEOUT, Attempt
 from tests.support.eventually import eventually
 
 SIGNER = Signer(b"s" * 32)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentinel.core import ledger
+from sentinel.core.api import ledger
 from tests import conftest
 from tests.support.audited import SECRETS, USER, Place, audited
 from tests.support.eventually import eventually
@@ -191,7 +191,7 @@ def test_a_gigabyte_takes_no_more_memory_than_a_megabyte(place: Place) -> None:
     line = place.audit_log.read_bytes().splitlines(keepends=True)[-1]
     script = (
         "import resource, sys; from pathlib import Path; from sentinel.explain import lines_of; "
-        "from sentinel.core import audit; s = audit.Sifted(audit.Wanted(users=frozenset({sys.argv[1]}))); "
+        "from sentinel.core.api import audit; s = audit.Sifted(audit.Wanted(users=frozenset({sys.argv[1]}))); "
         "audit.sift(lines_of('-'), [s]); "
         "print(s.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

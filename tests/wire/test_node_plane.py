@@ -10,11 +10,11 @@ import pytest
 from sentinel.clients.clock import Clock
 from sentinel.clients.peek import MOST_BODY, MOST_HEAD, Peek
 from sentinel.core.answer import Answer
-from sentinel.core.crossing import Family
-from sentinel.core.kubelet import NodeQuestion, Port
-from sentinel.core.landing import TIMEOUT
-from sentinel.core.metadata import CLOUDS
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net.crossing import Family
+from sentinel.core.net.kubelet import NodeQuestion, Port
+from sentinel.core.net.landing import TIMEOUT
+from sentinel.core.net.metadata import CLOUDS
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.core.verdict import Reason
 from sentinel.probes.cloud import CloudProbe
 from sentinel.probes.node import MOST_NODES, NodeProbe

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sentinel.core import rules
-from sentinel.core.question import Question
-from sentinel.core.rbac import Rbac, Role, Who, who_of_account
-from sentinel.core.rbac_object import BINDINGS, ROLES, parse
-from sentinel.core.resources import Resource
-from sentinel.core.rules import Grant
+from sentinel.core.api import rules
+from sentinel.core.api.question import Question
+from sentinel.core.api.rbac import Rbac, Role, Who, who_of_account
+from sentinel.core.api.rbac_object import BINDINGS, ROLES, parse
+from sentinel.core.api.resources import Resource
+from sentinel.core.api.rules import Grant
 from tests.support import manifests
 from tests.support.apiclient import ApiClient
 from tests.support.controlplane import CONTROLLERS, ControlPlane

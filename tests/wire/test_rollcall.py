@@ -24,10 +24,10 @@ from sentinel.clients.relay import ARRIVALS, BEACON, ROSTER, RelayClient
 from sentinel.clients.token_review import TokenReviews
 from sentinel.clients.tokens import FileToken
 from sentinel.clients.watch import Health, Pace
-from sentinel.core.challenge import Challenge, Signer, asked
 from sentinel.core.claim import Expected
-from sentinel.core.crossing import Family, Path, Protocol
-from sentinel.core.roster import Roster
+from sentinel.core.net.challenge import Challenge, Signer, asked
+from sentinel.core.net.crossing import Family, Path, Protocol
+from sentinel.core.net.roster import Roster
 from sentinel.engine import tasks
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll

@@ -10,11 +10,11 @@ import pytest
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.tokens import HeldToken, NoToken, Token
-from sentinel.core.gates import Gate
-from sentinel.core.question import CLUSTER, in_namespace
-from sentinel.core.resources import SECRETS
-from sentinel.core.rules import Grant
-from sentinel.core.token import Claims
+from sentinel.core.api.gates import Gate
+from sentinel.core.api.question import CLUSTER, in_namespace
+from sentinel.core.api.resources import SECRETS
+from sentinel.core.api.rules import Grant
+from sentinel.core.api.token import Claims
 from sentinel.probes.identity import Identity
 from sentinel.probes.kube_read import KubeRead
 from tests.support.authority import Authority

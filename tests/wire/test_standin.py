@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from sentinel.core import powers
-from sentinel.core.resources import BEACON, DECOY, DECOY_CLOSED, NAMESPACES, RESOURCES
-from sentinel.core.wire import Wire, wire_of
+from sentinel.core.api import powers
+from sentinel.core.api.resources import BEACON, DECOY, DECOY_CLOSED, NAMESPACES, RESOURCES
+from sentinel.core.api.wire import Wire, wire_of
 from sentinel.demo import served, world
 from sentinel.demo.apiserver import StandIn
 from tests.support import manifests

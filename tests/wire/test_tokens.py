@@ -12,7 +12,7 @@ from sentinel.clients import endpoint
 from sentinel.clients.clock import Clock
 from sentinel.clients.kube import Connection, Request
 from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source, Token, parse
-from sentinel.core.reply import Fault
+from sentinel.core.api.reply import Fault
 from sentinel.errors import OwnFault
 from tests.support.authority import Authority
 from tests.support.rawserver import raw_server

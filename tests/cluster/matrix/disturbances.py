@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sentinel.core.question import Question
+from sentinel.core.api.question import Question
 from tests.cluster.ground import Ground
 from tests.cluster.lookout import Lookout
 from tests.cluster.matrix import classes

@@ -5,8 +5,8 @@ What the watch would have told by then is listed here before each round; the wat
 
 from pathlib import Path
 
-from sentinel.core import rbac_object
-from sentinel.core.rbac import Rbac, who_of_account
+from sentinel.core.api import rbac_object
+from sentinel.core.api.rbac import Rbac, who_of_account
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
 from sentinel.probes.group_review import GroupReview

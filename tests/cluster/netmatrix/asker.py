@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
 from sentinel.clients.dialer import MOST_BATCHES, Dialer, KeptLines
-from sentinel.core.crossing import Crossing
-from sentinel.core.net_plan import Terms
+from sentinel.core.net.crossing import Crossing
+from sentinel.core.net.net_plan import Terms
 from sentinel.core.record import Record, Round
 from sentinel.core.standing import Standing
 from sentinel.core.verdict import State

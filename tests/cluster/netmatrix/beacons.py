@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
-from sentinel.core.pod import READY_PATH, Policy, pod, service
-from sentinel.core.roster import Beacon, Roster
+from sentinel.core.net.pod import READY_PATH, Policy, pod, service
+from sentinel.core.net.roster import Beacon, Roster
 from sentinel.engine.roll import Registration, Roll
 from sentinel.errors import Refused, Unreachable
 from sentinel.sinks.beacon import BeaconMetrics

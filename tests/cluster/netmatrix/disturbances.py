@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sentinel.core.crossing import Crossing, Family, Protocol
+from sentinel.core.net.crossing import Crossing, Family, Protocol
 from tests.cluster.netmatrix.beacons import PORT, standing_in
 from tests.support import policies
 from tests.support.policies import PROXY_MARK, PROXY_PORT, shut

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sentinel.core.crossing import Crossing, Family, Path, Protocol
+from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
 from sentinel.core.verdict import Reason
 from tests.support.netns import Pod, Service
 from tests.support.policies import (

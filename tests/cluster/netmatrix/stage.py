@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sentinel import beaconing
-from sentinel.core.crossing import Crossing
-from sentinel.core.net_plan import YOUNG_SECONDS
+from sentinel.core.net.crossing import Crossing
+from sentinel.core.net.net_plan import YOUNG_SECONDS
 from sentinel.core.record import Record
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
