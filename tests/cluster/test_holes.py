@@ -100,6 +100,7 @@ HOLES = [
         in_team_b(manifests.of_group("system:authenticated"), READ),
         "list secrets",
         tenants=EVERYBODY_ELSE,
+        most_notifications=3,  # four see it, each in its own round, by push and by rule
     ),
     Hole(
         "those without an account only",
