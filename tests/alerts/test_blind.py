@@ -373,6 +373,7 @@ def test_the_share_that_was_held_counts_what_was_decided_and_nothing_else() -> N
     counts = {"held": lambda now: 3.0 * now, "breached": lambda now: 1.0 * now, "inconclusive": lambda now: 50.0 * now}
     world.sentinel("team-a", more={verdicts % verdict: count for verdict, count in counts.items()})
     world.sentinel("team-b", more={verdicts % "inconclusive": lambda now: 50.0 * now})
+    world.also('sentinel_verdicts_total{job="sentinel",tenant="nobody of ours",verdict="held"}', lambda now: 3.0 * now)
 
     world.value('sum(sentinel:held:ratio_rate1h{tenant="team-a"})', at=1200, wanted=0.75)
     world.value("count(sentinel:held:ratio_rate1h)", at=1200, wanted=1)

@@ -14,6 +14,7 @@ def test_without_anything_around_only_the_beacons_are_promised() -> None:
     seen = net_forecast.forecast(TERMS, CROSSINGS, 300.0)
 
     assert seen.around_page_seconds is None
+    assert (seen.found_seconds, seen.page_seconds) == (10.0 + 2.0, 10.0 + 2.0 + PAGE_SECONDS)
     assert "asked less often" not in net_forecast.text(seen)
 
 
