@@ -207,6 +207,7 @@ def once(
 
 def _once_gateway(settings: "Settings", name: str, output: Output) -> NoReturn:
     from sentinel import logs, once_gateway
+    from sentinel.reports import completion
 
     known = once_gateway.names(settings)
     if name not in known:
@@ -220,7 +221,7 @@ def _once_gateway(settings: "Settings", name: str, output: Output) -> NoReturn:
     except OwnFault as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(OWN_FAULT) from error
-    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else once_gateway.text(seen), nl=False)
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else completion.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 

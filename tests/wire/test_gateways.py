@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -154,8 +155,12 @@ async def test_once_tells_all_of_one_probe_and_no_word_of_it(tmp_path, dies, cod
     assert (told.returncode, program.returncode) == (code, code), err.decode()
     assert outcome in text
     assert (seen["outcome"], seen["gateway"]) == (outcome, "chat")
-    assert list(seen["timeline"])[:2] == ["connected", "headers"]
-    assert list(seen["timeline"].values()) == sorted(seen["timeline"].values())
+    came = [moment["what"] for moment in seen["timeline"]]
+    assert came[:4] == ["asked", "connected", "headers", "first byte"]
+    assert came[-1] == "end"
+    assert ("token 1" in came) is (outcome == "served_primary")
+    assert [moment["at_ms"] for moment in seen["timeline"]] == sorted(moment["at_ms"] for moment in seen["timeline"])
+    assert all(re.search(rf"ms  {re.escape(what)}\b", text) for what in came)
     assert "not shown" in text
     assert all(word not in text + str(seen) for word in ("sk-secret", "ECONNREFUSED", "Count from", "10 11 12"))
 

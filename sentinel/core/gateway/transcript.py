@@ -25,6 +25,8 @@ MOST_STREAM = 512 * 1024
 """Bytes after which a stream is no answer to our question any more: sixty tokens are 20 KiB."""
 MOST_TEXT = 4096
 """Characters of the answer's text that are kept; ours has 50."""
+MOST_BEATS = 512
+"""Events of a stream whose moments are kept; an answer to us has some twenty."""
 _BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -38,6 +40,26 @@ class Shape(StrEnum):
     OTHER = "other"  # anything else: a page, text, bytes
 
 
+class Came(StrEnum):
+    """What an event of a stream brought."""
+
+    TOKEN = "token"  # a piece of text
+    THOUGHT = "thought"  # a piece of reasoning
+    FINISH = "finish reason"
+    DONE = "mark of the end"
+    ERROR = "error"
+    BROKEN = "no JSON"
+    OTHER = "no text"  # a role, a ping, a usage
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """That something came, and when, on the caller's clock; neither its words nor its length, which tells of them."""
+
+    at: float
+    came: Came
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """The facts of one answer. Times are in seconds of the caller's clock, None where it did not come to that."""
@@ -49,6 +71,7 @@ class Transcript:
     last_token: float | None = None
     gap: float = 0.0  # the longest pause between two tokens
     tokens: int = 0  # pieces of text; of an answer in one piece there is one
+    beats: tuple[Beat, ...] = ()  # of a stream: the first `MOST_BEATS` things that came
     size: int = 0  # bytes of the body
     text: str = field(default="", repr=False)
     body: str = field(default="", repr=False)  # of what is no stream, and of a stream's error
@@ -133,14 +156,17 @@ class Listener:
     def _event(self, event: sse.Event, at: float) -> None:
         if event.data.strip() == DONE:
             self._heard.done = True
+            self._heard.beat(at, Came.DONE)
             return
         doc = None if event.cut else _json(event.data)
         if doc is None:
-            self._heard.bad(event)
+            self._heard.bad(event, at)
             return
-        self._heard.take(self._read(doc), doc, at)
+        piece = self._read(doc)
+        self._heard.take(piece, doc, at)
         if event.name == "error" and self._heard.failure is None:
             self._heard.failure = Failure("error")
+        self._heard.beat(at, *(_came(piece) or (Came.ERROR if event.name == "error" else Came.OTHER,)))
 
     def _last(self, event: sse.Event, at: float) -> None:
         """What stood there without an end is an event if it is whole, and else what a cut leaves behind."""
@@ -170,6 +196,7 @@ class _Heard:
         self.last_sign: float | None = None
         self.gap = 0.0
         self.tokens = 0
+        self.beats: list[Beat] = []
         self.text = ""
         self.body = ""
         self.finish = ""
@@ -200,7 +227,12 @@ class _Heard:
         if piece.failure is not None and self.failure is None:
             self.failure, self.body = piece.failure, json.dumps(doc, ensure_ascii=False)[:MOST_BODY]
 
-    def bad(self, event: sse.Event) -> None:
+    def beat(self, at: float, *came: Came) -> None:
+        room = MOST_BEATS - len(self.beats)
+        self.beats += [Beat(at, one) for one in came[:room]]
+
+    def bad(self, event: sse.Event, at: float) -> None:
+        self.beat(at, Came.ERROR if event.name == "error" else Came.BROKEN)
         self.bad_events += 1
         self.body = self.body or event.data[:MOST_TEXT]
         self.garbled = self.garbled or "\ufffd" in event.data
@@ -230,6 +262,7 @@ class _Heard:
             last_token=self.last_token,
             gap=self.gap,
             tokens=self.tokens,
+            beats=tuple(self.beats),
             size=size,
             text=self.text,
             body=self.body,
@@ -246,6 +279,18 @@ class _Heard:
             first=self.first,
             last=self.last,
         )
+
+
+def _came(piece: Piece) -> tuple[Came, ...]:
+    """All that one document brought."""
+    signs = (
+        (piece.thought, Came.THOUGHT),
+        (piece.text, Came.TOKEN),
+        (piece.failure, Came.ERROR),
+        (piece.finish, Came.FINISH),
+        (piece.done, Came.DONE),
+    )
+    return tuple(came for there, came in signs if there)
 
 
 def _json(text: str) -> Mapping[str, Any] | None:
