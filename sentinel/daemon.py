@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sentinel.clients.clock import Clock
-from sentinel.clients.kube import allowed_by, noted_by
+from sentinel.clients.kube import allowed_by
 from sentinel.clients.lease import LeaseClient
 from sentinel.core.api.plan import Plan, glance_cost
 from sentinel.core.api.question import CLUSTER
@@ -36,6 +36,7 @@ from sentinel.engine.planes import Planes
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.engine.tenure import Tenure
+from sentinel.journaling import Journaling, paged_to, tasks_of
 from sentinel.kinds import Sink
 from sentinel.paging import FLUSH_SECONDS, pager_to
 from sentinel.reload import Configured
@@ -87,6 +88,7 @@ class Daemon:
         self.crossings = Crossings(self.clock.wall(), (self.planes.plane(TIER),))
         self._network: Networking | None = None
         self._gateways: Gateways | None = None
+        self._journaling = Journaling(self.first.tenant, self.metrics, self.clock)
         self._asks = True
         self._turned = asyncio.Event()
         self.tenure: Tenure | None = None
@@ -162,11 +164,10 @@ class Daemon:
         rounds = self._scheduler(runner)
         async with AsyncExitStack() as stack:
             relay = await self._relay(settings, stack)
-            pager = (*await self._pager(settings, stack), *self._relayed(settings, relay, stack))
-            journal = self._journal(settings, stack)
-            for ledger in journal:
-                stack.enter_context(noted_by(ledger.note))
-            self.planes.sinks = (*self._lasting, *pager, *journal)
+            stops = self.configured.stop.is_set
+            journal = await stack.enter_async_context(self._journaling.generation(settings, stops=stops))
+            pager = (*await self._pager(settings, journal, stack), *self._relayed(settings, relay, journal, stack))
+            self.planes.sinks = (*self._lasting, *pager, *(kept.of(settings.tenant) for kept in journal))
             if self.tenure is not None and self._asks:
                 stack.enter_context(allowed_by(self.tenure.holds))
             served = web.serve(
@@ -181,7 +182,7 @@ class Daemon:
                 # Outside a pod it is decided here whether we may run at all.
                 await world.prepare()
             network = await self._ask_network(settings, relay, stack)
-            await self._ask_gateways(settings, stack)
+            await self._ask_gateways(settings, journal, stack)
             start = await stack.enter_async_context(tasks.running())
             if self._asks:
                 start("kubeconfig and requested tokens", world.keep)
@@ -193,8 +194,9 @@ class Daemon:
                 start(name, task)
             for sender in pager:
                 start("pages", sender.run)
-            for writer in journal:
-                start("journal", writer.run)
+            for kept in journal:
+                for name, task in tasks_of(kept).items():
+                    start(name, task)
             # What was built stays: a full collection would look through all of it, for 27 ms at 100 tenants.
             gc.collect()
             gc.freeze()
@@ -216,14 +218,14 @@ class Daemon:
         self._network_rounds = found.rounds
         return found.tasks
 
-    async def _ask_gateways(self, settings: Settings, stack: AsyncExitStack) -> None:
+    async def _ask_gateways(self, settings: Settings, journal: tuple[Journal, ...], stack: AsyncExitStack) -> None:
         """One pod of a tenant's does, where there are several: the one that asks the API server."""
         if self._gateways is None and settings.gateways:
             from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
             self._gateways = Gateways(self.metrics.registry, self.clock)
         if self._gateways is not None:
-            await stack.enter_async_context(self._gateways.generation(settings, asks=self._asks))
+            await stack.enter_async_context(self._gateways.generation(settings, asks=self._asks, listens=journal))
 
     async def _let_go(self) -> None:
         """For ever, where the network is not asked any more."""
@@ -260,14 +262,16 @@ class Daemon:
             failed=self.metrics.count_failed_round,
         )
 
-    async def _pager(self, settings: Settings, stack: AsyncExitStack) -> tuple[Pager, ...]:
+    async def _pager(
+        self, settings: Settings, journal: tuple[Journal, ...], stack: AsyncExitStack
+    ) -> tuple[Pager, ...]:
         """One, if Alertmanagers may be reached directly."""
         if not settings.paging.direct:
             return ()
         from sentinel.clients.alertmanager import Alertmanagers  # noqa: PLC0415  # who pages pays
 
         client = await stack.enter_async_context(Alertmanagers())
-        return (self._pager_to(tuple(map(str, settings.paging.direct)), client, settings, stack),)
+        return (self._pager_to(tuple(map(str, settings.paging.direct)), client, settings, journal, stack),)
 
     async def _relay(self, settings: Settings, stack: AsyncExitStack) -> "RelayClient | None":
         """The way to the witness, where there is one."""
@@ -277,14 +281,24 @@ class Daemon:
 
         return await stack.enter_async_context(client_of(settings))
 
-    def _relayed(self, settings: Settings, relay: "RelayClient | None", stack: AsyncExitStack) -> tuple[Pager, ...]:
+    def _relayed(
+        self, settings: Settings, relay: "RelayClient | None", journal: tuple[Journal, ...], stack: AsyncExitStack
+    ) -> tuple[Pager, ...]:
         if relay is None or settings.paging.relay is None:
             return ()
-        return (self._pager_to((settings.paging.relay,), relay, settings, stack),)
+        return (self._pager_to((settings.paging.relay,), relay, settings, journal, stack),)
 
-    def _pager_to(self, urls: tuple[str, ...], client: Client, settings: Settings, stack: AsyncExitStack) -> Pager:
+    def _pager_to(
+        self,
+        urls: tuple[str, ...],
+        client: Client,
+        settings: Settings,
+        journal: tuple[Journal, ...],
+        stack: AsyncExitStack,
+    ) -> Pager:
         count, delay = self.metrics.count_push, self.metrics.page_delay.observe
         pager = pager_to(urls, client, settings, self.clock, count=count, delay=delay)
+        pager.paged = paged_to(journal, settings.tenant)
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
         return pager
 
@@ -293,14 +307,6 @@ class Daemon:
         targets = frozenset({*scope.targets, CLUSTER})
         budget = Budget(scope.share, self.clock)
         return Follower(relay.hints, runner.glance, lambda count: glance_cost(scope, count), targets, budget)
-
-    def _journal(self, settings: Settings, stack: AsyncExitStack) -> tuple[Journal, ...]:
-        if settings.journal.path is None:
-            return ()
-        path, keep = Path(settings.journal.path), settings.journal.keep.total_seconds()
-        journal = Journal(path, keep, lost=self.metrics.count_lost)
-        stack.push_async_callback(journal.flush, FLUSH_SECONDS)
-        return (journal,)
 
     def _readiness(self) -> tuple[str, ...]:
         """Why we are not ready; empty when we are."""

@@ -91,11 +91,16 @@ class Gateways:
         self._metrics, self._log, self._clock = GatewayMetrics(registry), GatewayLog(), clock
 
     @contextlib.asynccontextmanager
-    async def generation(self, settings: Settings, *, asks: bool = True) -> AsyncIterator[None]:
-        """They are asked until the block ends; with `asks` false another pod does it, and nothing is shown of them."""
+    async def generation(
+        self, settings: Settings, *, asks: bool = True, listens: Sequence[Listens] = ()
+    ) -> AsyncIterator[None]:
+        """They are asked until the block ends; with `asks` false another pod does it, and nothing is shown of them.
+
+        `listens`: who else is told.
+        """
         chosen = settings.gateways if asks else ()
         self._metrics.forget_others([gateway.name for gateway in chosen])
-        async with asked(chosen, asker_of(settings), self._clock, (self._metrics, self._log)) as drivers:
+        async with asked(chosen, asker_of(settings), self._clock, (self._metrics, self._log, *listens)) as drivers:
             # Before anything else is waited for: the first news must find their names.
             for driver in drivers:
                 plan = driver.plan

@@ -30,6 +30,7 @@ from sentinel.engine.scheduler import Scheduler
 from sentinel.kinds import Probe
 from sentinel.settings import ANONYMOUS, SELF, Identity, Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
+from sentinel.sinks.journal import OfTenant
 from sentinel.world import World, scope_of
 
 PEOPLE = "/people"
@@ -148,6 +149,7 @@ class Subject:
     types: Callable[[], Mapping[str, Resource] | None]
     people: Lane | None = None
     desk: Desk = field(init=False)
+    kept: tuple[OfTenant, ...] = ()  # the journal's sink for its accounts, where there is a journal
 
     @property
     def lanes(self) -> Iterator[Lane]:

@@ -26,7 +26,6 @@ from sentinel.census import Census
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
-from sentinel.clients.kube import noted_by
 from sentinel.clients.token_review import TokenReviews
 from sentinel.core import page
 from sentinel.core.api.affected import Affected
@@ -42,6 +41,7 @@ from sentinel.engine.desk import Desk
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
 from sentinel.errors import OwnFault
+from sentinel.journaling import Journaling, paged_to, tasks_of
 from sentinel.kinds import Probe, Sink
 from sentinel.lighthouse import Lighthouse
 from sentinel.muster import Muster
@@ -94,6 +94,7 @@ class Witness:
         self.roll: Roll | None = None
         self.lighthouse: Lighthouse | None = None
         self._gateways: Gateways | None = None
+        self._journaling = Journaling("witness", self.metrics, self.clock)
 
     async def run(self) -> None:
         """Until stopped."""
@@ -109,9 +110,8 @@ class Witness:
         """Everything that follows from the settings, running; stopped in reverse order."""
         settings = self.configured.settings
         async with AsyncExitStack() as stack:
-            journal = self._journal(settings, stack)
-            for ledger in journal:
-                stack.enter_context(noted_by(ledger.note))
+            stops = self.configured.stop.is_set
+            journal = await stack.enter_async_context(self._journaling.generation(settings, stops=stops))
             alertmanagers = await stack.enter_async_context(Alertmanagers())
             pagers = self._build(settings, alertmanagers, journal, stack)
             muster = await self._muster(settings, stack)
@@ -125,7 +125,7 @@ class Witness:
             )
             await stack.enter_async_context(served)
             await self._open_relay(settings, stack)
-            await self._ask_gateways(settings, stack)
+            await self._ask_gateways(settings, journal, stack)
             start = await stack.enter_async_context(tasks.running())
             for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
@@ -143,8 +143,9 @@ class Witness:
             start("loop lag", self._measure_lag)
             for name, pager in pagers.items():
                 start(f"pages about {name}", pager.run)
-            for writer in journal:
-                start("journal", writer.run)
+            for kept in journal:
+                for name, task in tasks_of(kept).items():
+                    start(name, task)
             yield
 
     def _build(
@@ -159,12 +160,16 @@ class Witness:
             accounts, people = plans_of(settings, tenant)
             subject = self.subjects[name] = self._subject(seen, tenant, accounts, budget)
             pager = pagers[name] = self._pager(seen, client, stack)
+            pager.paged = paged_to(journal, name)
             subject.desk = self._desk(seen, subject, pager)
-            self._expect(subject.accounts, (self.metrics.of(name, accounts), subject.desk, *journal))
+            kept = subject.kept = tuple(row.of(name) for row in journal)
+            self._expect(subject.accounts, (self.metrics.of(name, accounts), subject.desk, *kept))
             if people is not None:
                 subject.people = self._people(subject, people, budget)
                 pager = pagers[subject.people.name] = self._pager(seen, client, stack)
-                self._expect(subject.people, (self.metrics.of_groups(name, people), pager, *journal))
+                pager.paged = paged_to(journal, name)
+                reviewed = (row.of(subject.people.name) for row in journal)
+                self._expect(subject.people, (self.metrics.of_groups(name, people), pager, *reviewed))
         lanes = {lane.name for subject in self.subjects.values() for lane in subject.lanes}
         self.histories = {name: history for name, history in self.histories.items() if name in lanes}
         return pagers
@@ -265,13 +270,13 @@ class Witness:
         self.metrics.show_beacons(self.roll.counts())
         self.lighthouse.own.directory.take(roster)
 
-    async def _ask_gateways(self, settings: Settings, stack: AsyncExitStack) -> None:
+    async def _ask_gateways(self, settings: Settings, journal: tuple[Journal, ...], stack: AsyncExitStack) -> None:
         if self._gateways is None and settings.gateways:
             from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
             self._gateways = Gateways(self.metrics.registry, self.clock)
         if self._gateways is not None:
-            await stack.enter_async_context(self._gateways.generation(settings))
+            await stack.enter_async_context(self._gateways.generation(settings, listens=journal))
 
     async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
         where = settings.relay
@@ -314,7 +319,7 @@ class Witness:
             subject.world.endpoint,
             subject.accounts.book.plan.scope.timeout,
             self.clock,
-            self.metrics.unwatched.labels(name).set,
+            partial(self._show_unwatched, subject),
             partial(self.metrics.show_match, name),
         )
 
@@ -337,13 +342,10 @@ class Witness:
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
         return pager
 
-    def _journal(self, settings: Settings, stack: AsyncExitStack) -> tuple[Journal, ...]:
-        if settings.journal.path is None:
-            return ()
-        path, keep = Path(settings.journal.path), settings.journal.keep.total_seconds()
-        journal = Journal(path, keep, lost=self.metrics.count_lost)
-        stack.push_async_callback(journal.flush, FLUSH_SECONDS)
-        return (journal,)
+    def _show_unwatched(self, subject: Subject, accounts: float) -> None:
+        self.metrics.unwatched.labels(subject.tenant.name).set(accounts)
+        for kept in subject.kept:
+            kept.note_unwatched(accounts)
 
     async def _measure_lag(self) -> None:
         await scheduler.measure_lag(self.clock, self.metrics.loop_lag.observe)

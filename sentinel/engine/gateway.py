@@ -294,7 +294,7 @@ class Driver:
             self._failover, told = failover.advance(self._failover, sample)
             match told:
                 case Episode():
-                    self.listens.put(Ended(self.plan.name, told, told.pages(self.plan.within)))
+                    self.listens.put(Ended(self.plan.name, told, told.pages(self.plan.within), self.plan.within))
                 case Failback():
                     seconds = cooldown.failback(self._providers, self.plan.expected.primary, told.at)
                     self.listens.put(CameBack(self.plan.name, told.source, seconds))
@@ -303,7 +303,7 @@ class Driver:
         known = failover.ahead(self._failover, self._line.waiting)
         episode = failover.close(known, self.clock.monotonic())
         if episode is not None:
-            self.listens.put(Ended(self.plan.name, episode, episode.pages(self.plan.within)))
+            self.listens.put(Ended(self.plan.name, episode, episode.pages(self.plan.within), self.plan.within))
 
     # The providers themselves.
 

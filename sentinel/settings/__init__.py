@@ -2,7 +2,7 @@
 
     load.py         the way from bytes to `Settings`; model.py is the whole, one file per theme:
     tenants.py identities.py isolation.py network.py gateways.py checks.py paging.py web.py
-    journal.py log.py kubernetes.py
+    journal.py size.py log.py kubernetes.py
     duration.py words.py section.py    the small types that the themes are written in
     tree.py environment.py             YAML and overrides, with the place of every value
     shape.py translate.py rules.py     what is wrong, in one line that says how to mend it

@@ -1,81 +1,145 @@
 """The journal: what changed, what each round found and every request sent, as lines of JSON for an auditor.
 
+    records, rounds, requests, pages, episodes --> rows (core/audit/rows.py) --> a thread --> the file, sealed
+                                                                            head of the chain --> log, anchor
+
 The requests are the ledger (`core/api/ledger.py`): with it `sentinel explain` tells them in the API
 server's audit log from others in our name.
 
-One file a day. Writing is done in a thread, so that a slow disk stalls nobody; a full one is
-counted, logged once, and never anybody else's trouble.
+Writing is done in a thread, so that a slow disk stalls nobody; a full one is counted, logged once,
+shown in `sentinel_journal_failing`, and never anybody else's trouble. Whoever can write to the disk
+can write a whole chain anew: so its head is told in the log, and to a URL if there is one, every
+five minutes. What was told is on the disk by then.
 """
 
 import asyncio
-import calendar
 import itertools
-import json
-import os
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from sentinel import __version__
+from sentinel.clients.clock import Clock
+from sentinel.clients.journal_file import JournalFile, Row, day_of
 from sentinel.clients.kube import PROCESS, Request, Sent
 from sentinel.core.api import ledger, token
 from sentinel.core.api.ledger import Asked, Form
-from sentinel.core.api.reply import clean
-from sentinel.core.page import rfc3339
-from sentinel.core.record import Record, Round
-from sentinel.core.standing import Breach
+from sentinel.core.audit import rows
+from sentinel.core.audit.chain import Head
+from sentinel.core.audit.rows import Tally
+from sentinel.core.gateway.news import Ended, News
+from sentinel.core.page import Alert, rfc3339
+from sentinel.core.record import Record, Round, Series
+from sentinel.errors import BadReply, ClientError, Refused, TimedOut, Unreachable
 
 MOST_WAITING = 2000
 """Lines; a round is one, so this is a disk that stood still for hours."""
-MOST_BYTES = 64 * 1024 * 1024
-"""Of one day; rounds alone are 3 MB at the default period. More is lost, counted and logged."""
-MOST_LEDGER_BYTES = 48 * 1024 * 1024
-"""Of these for requests; beyond it they are lost and counted, and what changes still has its place."""
+LEDGER_SHARE = 0.75
+"""Of a day's bytes for requests; beyond it they are lost and counted, and what changes still has its place."""
 MOST_FORMS = 20_000
 """Different requests remembered by number; a Role may name thousands of things, each asked for once."""
 MOST_TOKENS = 100
 MOST_SENT = 1000
 """Requests in one line."""
-DAY = 86400.0
+HEAD_SECONDS = 300.0
+"""How often the head of the chain is told. What was written since could be taken away unseen."""
+_TRIES = 3
 _FORMS = itertools.count(1)
 """Over all journals of the process: after a reload a number still means what it meant."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Journal:
-    """A sink that keeps changes and rounds in a file. `put` and `end_round` never block."""
+class Counts(Protocol):
+    """Who counts our troubles."""
 
-    def __init__(self, path: Path, keep: float, *, lost: Callable[[int], None]) -> None:
-        """`keep`: seconds after which a day's file is removed. `lost` is told of lines not written."""
-        self._path = path
-        self._keep = keep
-        self._lost = lost
-        self._lines: deque[tuple[float, str]] = deque()
+    def count_lost(self, lines: int) -> None:
+        """Lines that could not be written."""
+        ...
+
+    def show_journal(self, failing: bool) -> None:  # noqa: FBT001  # a gauge
+        """Whether the last line could not be written."""
+        ...
+
+    def count_anchor(self, result: str, at: float) -> None:
+        """A head was told to the anchor: accepted, refused or unreachable."""
+        ...
+
+
+class Anchor(Protocol):
+    """Where heads are told besides the log; `clients.anchor.AnchorClient` is the real one."""
+
+    async def post(self, head: dict[str, Any]) -> None:
+        """Hand one over; raises ClientError."""
+        ...
+
+
+@dataclass
+class Journal:
+    """Takes rows and never blocks; `run` and `tell_heads` do the work. `by`: whose it is."""
+
+    file: JournalFile
+    by: str
+    counts: Counts
+    clock: Clock = field(default_factory=Clock)
+    anchor: Anchor | None = None
+    every: float = 0.0  # seconds between two lines about rounds of one tenant that say the same
+    cluster: str = ""
+
+    def __post_init__(self) -> None:
+        """What waits."""
+        self._lines: deque[Row] = deque()
+        self._lost = 0
         self._filled = asyncio.Event()
         self._writing = asyncio.Lock()
         self._trouble = False
-        self._requests = _Requests()
+        self._anchored = True
+        self._told: Head | None = None
+        self._requests = _Requests(int(self.file.most * LEDGER_SHARE))
+
+    def of(self, tenant: str) -> "OfTenant":
+        """The sink for what is believed of one tenant."""
+        return OfTenant(self, tenant)
 
     def note(self, sent: Sent) -> None:
         """Note a request; written with the round that it belongs to."""
         self._requests.take(sent)
         if len(self._requests.sent) >= MOST_SENT:
-            self._tell_requests(sent.at)
+            self.tell_requests(sent.at)
 
-    def put(self, record: Record) -> None:
-        """Note what changed; what did not is in the rounds' sums."""
-        if record.change is not None:
-            self._take(record.change.at, record_row(record))
+    def note_process(self, turn: str, **about: Any) -> None:
+        """Note that the process began, took another configuration or ends."""
+        self.take(self.clock.wall(), rows.process_row(turn, self.by, **about))
 
-    def end_round(self, report: Round) -> None:
-        """Note what is believed, and what was sent to know it."""
-        self._tell_requests(report.ended)
-        self._take(report.ended, round_row(report))
+    def note_page(self, tenant: str, alert: Alert, series: Series, since: float, seconds: float) -> None:
+        """Note that a page was accepted for the first time."""
+        self.take(self.clock.wall(), rows.paged_row(alert, series, tenant, since, seconds))
+
+    def put(self, news: News) -> None:
+        """Note an episode of a gateway; of what else is told there the metrics have the sums."""
+        if not isinstance(news, Ended):
+            return
+        now, ago = self.clock.wall(), self.clock.monotonic()
+        began, ended = now - (ago - news.episode.began), now - (ago - news.episode.ended)
+        self.take(now, rows.episode_row(news.gateway, news.episode, began, ended, within=news.within, pages=news.pages))
+
+    def tell_requests(self, at: float) -> None:
+        """Write down what was sent until now."""
+        row, lost = self._requests.row(at)
+        if lost:
+            self._lose(lost)
+        if row is not None:
+            self.take(at, row)
+
+    def take(self, at: float, row: dict[str, Any]) -> None:
+        """Queue a row; with a disk that stands still the oldest make room."""
+        if len(self._lines) >= MOST_WAITING:
+            self._lines.popleft()
+            self._lose(1)
+        self._lines.append(Row(at, row))
+        self._filled.set()
 
     async def run(self) -> None:
         """Write what is noted; never returns."""
@@ -83,51 +147,117 @@ class Journal:
             await self._filled.wait()
             await self._write()
 
+    async def tell_heads(self) -> None:
+        """Tell the head every five minutes; never returns."""
+        while True:
+            await self.tell_head()
+            await asyncio.sleep(HEAD_SECONDS)
+
+    async def tell_head(self) -> None:
+        """Tell the head now, in the log and to the anchor, if there is a new one and the disk has it."""
+        head = await asyncio.to_thread(self.file.settle)
+        if head is None or head == self._told:
+            return
+        self._told, now = head, self.clock.wall()
+        _log.info("journal.head", **head._asdict(), by=self.by)
+        if self.anchor is not None:
+            await self._post(
+                self.anchor, {**head._asdict(), "at": rfc3339(now), "by": self.by, "cluster": self.cluster}
+            )
+
     async def flush(self, within: float) -> None:
-        """Write what is left, for at most so many seconds."""
+        """Write what is left and tell the head, for at most so many seconds."""
         if self._requests.sent:
-            self._tell_requests(self._requests.last)
+            self.tell_requests(self._requests.last)
         try:
             async with asyncio.timeout(within):
                 await self._write()
+                await self.tell_head()
         except TimeoutError:
-            _log.error("journal left behind", path=str(self._path), lines=len(self._lines))
+            _log.error("journal left behind", path=str(self.file.path), lines=len(self._lines))
 
-    def _tell_requests(self, at: float) -> None:
-        row, lost = self._requests.row(at)
-        if lost:
-            self._lost(lost)
-        if row is not None:
-            self._take(at, row)
-
-    def _take(self, at: float, row: dict[str, Any]) -> None:
-        if len(self._lines) >= MOST_WAITING:
-            self._lines.popleft()
-            self._lost(1)
-        text = json.dumps({"at": rfc3339(at), **row}, separators=(",", ":"))
-        self._lines.append((at, text))
-        self._filled.set()
+    def _lose(self, lines: int) -> None:
+        self._lost += lines
+        self.counts.count_lost(lines)
 
     async def _write(self) -> None:
         async with self._writing:
             self._filled.clear()
-            lines = [*self._lines]
+            lines, lost = [*self._lines], self._lost
             self._lines.clear()
+            self._lost = 0
             if lines:
-                self._tell(*await asyncio.to_thread(append, self._path, lines, self._keep))
+                done = await asyncio.to_thread(self.file.append, lines, lost)
+                self._tell(done.lost, done.trouble)
 
     def _tell(self, lost: int, trouble: str) -> None:
         if lost:
-            self._lost(lost)
+            self.counts.count_lost(lost)
+        self.counts.show_journal(bool(trouble))
         if trouble and not self._trouble:
-            _log.error("journal not written", path=str(self._path), lines=lost, detail=trouble)
+            _log.error("journal not written", path=str(self.file.path), lines=lost, detail=trouble)
+        if self._trouble and not trouble:
+            _log.info("journal written again", path=str(self.file.path))
         self._trouble = bool(trouble)
+
+    async def _post(self, anchor: Anchor, head: dict[str, Any]) -> None:
+        """A few tries; the next head stands for this one, too."""
+        result, trouble = "accepted", ""
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(_TRIES),
+                wait=wait_exponential(multiplier=0.5, max=5.0),
+                retry=retry_if_exception_type((Unreachable, TimedOut, BadReply)),
+                reraise=True,
+            ):
+                with attempt:
+                    await anchor.post(head)
+        except ClientError as error:
+            result, trouble = "refused" if isinstance(error, Refused) else "unreachable", str(error)
+        self.counts.count_anchor(result, self.clock.wall())
+        if trouble and self._anchored:
+            _log.error("journal not anchored", result=result, detail=trouble)
+        self._anchored = not trouble
+
+
+class OfTenant:
+    """The sink for what is believed of one tenant. `put` and `end_round` never block."""
+
+    def __init__(self, journal: Journal, tenant: str) -> None:
+        """Rounds that say the same are told together for as long as `journal.every` says."""
+        self._journal = journal
+        self._tenant = tenant
+        self._tally = Tally()
+        self._told: dict[str, Any] = {}
+        self._told_at = float("-inf")
+        self.unwatched: int | None = None
+
+    def put(self, record: Record) -> None:
+        """Note what changed; what did not is in the rounds' sums."""
+        self._tally.take(record)
+        if record.change is not None:
+            self._journal.take(record.change.at, rows.record_row(record, self._tenant))
+
+    def end_round(self, report: Round) -> None:
+        """Note what is believed, and what was sent to know it."""
+        self._journal.tell_requests(report.ended)
+        self._tally.end(report)
+        believed = {**rows.believed(report), "unwatched": self.unwatched}
+        if believed == self._told and self._told_at <= report.ended < self._told_at + self._journal.every:
+            return
+        self._journal.take(report.ended, rows.round_row(report, self._tenant, self._tally, self.unwatched))
+        self._told, self._told_at, self._tally = believed, report.ended, Tally()
+
+    def note_unwatched(self, accounts: float) -> None:
+        """So many ServiceAccounts of the tenant nobody asks with; told with the next round."""
+        self.unwatched = int(accounts)
 
 
 class _Requests:
     """What was sent and is not written yet, and which requests a reader of today's file knows by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self.sent: list[Asked] = []
         self.last = 0.0
         self._since = 0.0
@@ -154,14 +284,14 @@ class _Requests:
         """The line for what was sent, or how many lines the day has no room for."""
         if not self.sent:
             return None, 0
-        if _day(at) != self._day:
+        if day_of(at) != self._day:
             # Each day's file is to be read by itself.
-            self._day, self._bytes = _day(at), 0
+            self._day, self._bytes = day_of(at), 0
             self._new = {number: form for form, number in self._numbers.items()} | self._new
         row = ledger.row(PROCESS, self._since, self._new, self.sent)
         size = len(row["asked"]) + sum(len(form.path) + len(form.user) + 32 for form in self._new.values())
         self.sent.clear()
-        if self._bytes + size > MOST_LEDGER_BYTES:
+        if self._bytes + size > self._most:
             self._new = {number: form for form, number in self._numbers.items() if number in self._new}
             return None, 1
         self._bytes += size
@@ -181,135 +311,3 @@ class _Requests:
             claims = token.claims_of(bearer)
             self._users[bearer] = claims.subject if claims is not None and claims.subject else "*"
         return self._users[bearer]
-
-
-def append(path: Path, lines: Iterable[tuple[float, str]], keep: float) -> tuple[int, str]:
-    """Append lines to the files of their days; gives how many were lost, and why.
-
-    Each line comes with its time. The day before is moved to `<path>.<date>` when the first line
-    of a new day comes, and what is older than `keep` seconds is removed.
-    """
-    lost, trouble = 0, ""
-    by_day: dict[str, list[str]] = {}
-    for at, text in lines:
-        by_day.setdefault(_day(at), []).append(text)
-    for day, texts in by_day.items():
-        try:
-            _rotate(path, day, keep)
-            lost += _add(path, texts)
-            trouble = trouble or (f"more than {MOST_BYTES} bytes in a day" if lost else "")
-        except OSError as error:
-            lost += len(texts)
-            trouble = error.strerror or type(error).__name__
-    return lost, trouble
-
-
-def record_row(record: Record) -> dict[str, Any]:
-    """A change of belief about one question."""
-    assert record.change is not None, "only changes are noted"
-    question, seen = record.question, record.observation
-    row: dict[str, Any] = {
-        "event": record.change.turn.value,
-        "check": question.check,
-        "question": clean(question.text),
-        "identity": question.identity,
-        "user": clean(record.user),
-        "target": question.target,
-        "answer": seen.answer.value,
-        "verdict": record.verdict.state.value,
-        "reason": record.verdict.reason.value,
-        "code": seen.code,
-        "audit_id": clean(seen.audit_id, 64),
-        "subsumed": record.subsumed,
-    }
-    if record.change.breach is not None:
-        row["breach"] = _breach_row(record.change.breach)
-    return row
-
-
-def round_row(report: Round) -> dict[str, Any]:
-    """What is believed when a round ends."""
-    open_ = [
-        {**series._asdict(), "since": rfc3339(since)} for series, since in sorted(report.breach_since.items()) if since
-    ]
-    return {
-        "event": "round",
-        "version": __version__,
-        "number": report.number,
-        "took": round(report.took, 3),
-        "questions": report.questions,
-        "coverage": round(report.coverage, 4),
-        "oldest_proof": {target: rfc3339(at) for target, at in report.oldest_proof.items()},
-        "breaches": open_,
-        **_unattributed(report),
-        "inconclusive": {
-            target: sorted(reason.value for reason in reasons) for target, reasons in report.inconclusive.items()
-        },
-        "gates_down": sorted({row.gate.value for row in report.gates if not row.light.up}),
-    }
-
-
-def _unattributed(report: Round) -> dict[str, Any]:
-    rows = [
-        {"check": check, "target": target, "since": rfc3339(since)}
-        for (check, target), since in sorted(report.unattributed.items())
-        if since
-    ]
-    return {"unattributed": rows} if rows else {}
-
-
-def _breach_row(breach: Breach) -> dict[str, Any]:
-    def moment(at: float | None) -> str | None:
-        return None if at is None else rfc3339(at)
-
-    return {
-        "since": moment(breach.since),
-        "last": moment(breach.last),
-        "closed_before": moment(breach.closed_before),
-        "ended": moment(breach.ended),
-        "code": breach.code,
-        "audit_id": clean(breach.audit_id, 64),
-        "cause": clean(breach.cause, 300),
-        **({"place": clean(breach.place, 200)} if breach.place else {}),
-    }
-
-
-def _day(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(at))
-
-
-def _rotate(path: Path, day: str, keep: float) -> None:
-    try:
-        written = _day(path.stat().st_mtime)
-    except FileNotFoundError:
-        return
-    yesterday = path.with_name(f"{path.name}.{written}")
-    # A clock that was set back must not cost the day it went back to.
-    if written < day and not yesterday.exists():
-        path.rename(yesterday)
-        _remove_old(path, day, keep)
-
-
-def _remove_old(path: Path, today: str, keep: float) -> None:
-    oldest = _day(calendar.timegm(time.strptime(today, "%Y-%m-%d")) - keep)
-    for old in path.parent.glob(f"{path.name}.????-??-??"):
-        if old.name[-10:] < oldest:
-            old.unlink()
-
-
-def _add(path: Path, texts: list[str]) -> int:
-    """Append what fits; gives how many lines did not."""
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        size = os.fstat(handle).st_size
-        # A line that was cut by a full disk or a kill must not swallow the next.
-        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-        data = "".join(f"{text}\n" for text in texts).encode()
-        if size + len(data) > MOST_BYTES:
-            return len(texts)
-        data = b"\n" + data if torn else data
-        if os.write(handle, data) < len(data):
-            raise OSError(0, "the disk took only a part")
-        return 0
-    finally:
-        os.close(handle)

@@ -179,6 +179,16 @@ class Metrics:
         """Lines of the journal that could not be written."""
         self.journal_lost.inc(lines)
 
+    def show_journal(self, failing: bool) -> None:  # noqa: FBT001  # a gauge
+        """Whether the last line of the journal could not be written."""
+        self.journal_failing.set(failing)
+
+    def count_anchor(self, result: str, at: float) -> None:
+        """A head of the journal was told to the anchor."""
+        self.journal_anchors.labels(result).inc()
+        if result == "accepted":
+            self.journal_anchored.set(at)
+
     def _count(self, check: str, identity: str, record: Record) -> None:
         hot = self._hot.get((check, identity)) or self._children(check, identity)
         seen = record.observation
@@ -325,6 +335,11 @@ class Metrics:
         self.loop_lag = self._histogram("loop_lag_seconds", "How late our own loop is.", LAGS)
         self.pushes = self._counter("page_pushes", "Pushes to Alertmanager.", "result")
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
+        self.journal_failing = self._gauge("journal_failing", "1 while the journal cannot be written.")
+        self.journal_anchors = self._counter("journal_anchors", "Heads of the journal told to the anchor.", "result")
+        self.journal_anchored = self._gauge(
+            "journal_anchored_timestamp_seconds", "When the anchor took a head last; 0: never."
+        )
         self.page_delay = self._histogram("page_delay_seconds", "First evidence to accepted push.", DELAYS)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

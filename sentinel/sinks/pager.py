@@ -185,6 +185,8 @@ class Pager:
         self._clock = clock
         self._count = count
         self._delay = delay
+        self.paged: Callable[[Alert, Series, float, float], None] = lambda *_: None
+        """Told of a page's first acceptance: what it is about, its first evidence, and the seconds since."""
         self._repeat = repeat
         self._resolved_for = resolved_for
         self._cases: dict[Series, Case] = {}
@@ -367,7 +369,9 @@ class Pager:
     def _accepted(self, notice: Notice) -> None:
         if notice.closed is None and notice.key in self._untold:
             self._untold.discard(notice.key)
-            self._delay(max(0.0, self._clock.wall() - notice.page.starts_at))
+            seconds = max(0.0, self._clock.wall() - notice.page.starts_at)
+            self._delay(seconds)
+            self.paged(*notice.key, notice.page.starts_at, seconds)
 
 
 def _is_paged(breach: Breach | None) -> bool:

@@ -112,6 +112,16 @@ class WitnessMetrics:
         """Lines of the journal that could not be written."""
         self.journal_lost.inc(lines)
 
+    def show_journal(self, failing: bool) -> None:  # noqa: FBT001  # a gauge
+        """Whether the last line of the journal could not be written."""
+        self.journal_failing.set(failing)
+
+    def count_anchor(self, result: str, at: float) -> None:
+        """A head of the journal was told to the anchor."""
+        self.journal_anchors.labels(result).inc()
+        if result == "accepted":
+            self.journal_anchored.set(at)
+
     def _describe_beliefs(self) -> None:
         self.breach_since = self._gauge(
             "witness_breach_since_timestamp_seconds",
@@ -169,6 +179,11 @@ class WitnessMetrics:
             "sentinel_loop_lag_seconds", "How late our own loop is.", registry=self.registry, buckets=LAGS
         )
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
+        self.journal_failing = self._gauge("journal_failing", "1 while the journal cannot be written.")
+        self.journal_anchors = self._counter("journal_anchors", "Heads of the journal told to the anchor.", "result")
+        self.journal_anchored = self._gauge(
+            "journal_anchored_timestamp_seconds", "When the anchor took a head last; 0: never."
+        )
         beliefs = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive, self.period)
         self._by_subject = (*beliefs, self.claims, self.config_match, self.unwatched, self.beacons)
 

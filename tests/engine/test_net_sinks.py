@@ -5,9 +5,9 @@ import json
 import pytest
 
 from sentinel.clients.clock import Clock
+from sentinel.core.audit.rows import record_row, round_row
 from sentinel.engine.planes import LEAD, Planes
 from sentinel.sinks.history import History
-from sentinel.sinks.journal import record_row, round_row
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.pager import Pager

@@ -1,23 +1,47 @@
-"""The journal on a real disk, also a full one."""
+"""The journal as a sink: what it notes, what it says of its own troubles, and to whom it tells its head."""
 
 import asyncio
 import contextlib
 import json
-import os
-import resource
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from sentinel.clients.journal_file import JournalFile
 from sentinel.core.api.gates import Light
+from sentinel.core.gateway import failover
+from sentinel.core.gateway.news import Ended
+from sentinel.core.page import Alert
 from sentinel.core.record import Series
+from sentinel.errors import Refused, Unreachable
 from sentinel.sinks import journal
 from sentinel.sinks.journal import MOST_WAITING, Journal
+from tests.support import journals
 from tests.support.breaches import SERIES, Belief, a_round, whoami
 
 NOON = 1795262400.0  # 2026-11-21T12:00:00Z
-DAY = 86400.0
-WEEK = 7 * DAY
+WEEK = 7 * 86400.0
+DAY_BYTES = 1 << 24
+
+
+@dataclass
+class Counted:
+    """Our own troubles, as they are counted."""
+
+    lost: int = 0
+    failing: bool = False
+    anchors: list[str] = field(default_factory=list)
+
+    def count_lost(self, lines: int) -> None:
+        self.lost += lines
+
+    def show_journal(self, failing: bool) -> None:
+        self.failing = failing
+
+    def count_anchor(self, result: str, at: float) -> None:
+        self.anchors.append(result)
 
 
 @pytest.fixture
@@ -25,22 +49,18 @@ def path(tmp_path):
     return tmp_path / "journal.jsonl"
 
 
-def rows(file):
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def names(path):
-    return sorted(file.name for file in path.parent.iterdir())
+def made(path, **more: Any) -> tuple[Journal, Counted]:
+    counted = Counted()
+    return Journal(JournalFile(path, WEEK, DAY_BYTES), "team-a", counted, **more), counted
 
 
 @contextlib.asynccontextmanager
-async def written(path, keep=WEEK):
-    """A journal that runs, and what it lost."""
-    lost: list[int] = []
-    kept = Journal(path, keep, lost=lost.append)
+async def written(path, **more):
+    """A journal that runs, and what it counted."""
+    kept, counted = made(path, **more)
     task = asyncio.create_task(kept.run(), name="journal")
     try:
-        yield kept, lost
+        yield kept, counted
         await kept.flush(5.0)
     finally:
         task.cancel()
@@ -51,134 +71,160 @@ async def written(path, keep=WEEK):
 async def test_changes_are_noted_with_their_evidence_and_what_did_not_change_is_not(path):
     belief = Belief(proven=NOON - 10)
     async with written(path) as (kept, _):
+        sink = kept.of("team-a")
         for record in (belief.served(NOON), belief.served(NOON + 10), belief.held(NOON + 20), belief.held(NOON + 30)):
-            kept.put(record)
+            sink.put(record)
 
-    opened, closed = rows(path)
+    opened, closed = journals.told(path)
     assert (opened["event"], opened["at"]) == ("opened", "2026-11-21T12:00:00.000Z")
-    assert opened["question"] == "list secrets"
+    assert (opened["tenant"], opened["question"]) == ("team-a", "list secrets")
     assert opened["user"] == "system:serviceaccount:team-a:sentinel"
     assert opened["breach"]["closed_before"] == "2026-11-21T11:59:50.000Z"
     assert opened["breach"]["audit_id"] == "a-1"
     assert (closed["event"], closed["breach"]["ended"]) == ("closed", "2026-11-21T12:00:30.000Z")
+    journals.followed(path)
 
 
-async def test_a_round_is_noted_with_what_is_believed(path):
+async def test_a_round_is_noted_with_what_is_believed_and_what_was_proven(path):
     shut = Series("api/exec", "self", "team-b")
     gates = (whoami("self", Light(up=True)), whoami("ci", Light(up=False)))
+    belief = Belief()
     async with written(path) as (kept, _):
-        kept.end_round(a_round(NOON, {SERIES: NOON - 60, shut: 0.0}, gates=gates))
+        sink = kept.of("team-a")
+        for record in (belief.held(NOON - 3), belief.held(NOON - 2), belief.blind(NOON - 1)):
+            sink.put(record)
+        sink.note_unwatched(2.0)
+        sink.end_round(a_round(NOON, {SERIES: NOON - 60, shut: 0.0}, gates=gates))
 
-    (row,) = rows(path)
-    assert row["event"] == "round"
-    assert row["coverage"] == 1.0
+    row = journals.told(path)[-1]
+    assert (row["event"], row["tenant"], row["rounds"]) == ("round", "team-a", 1)
+    assert (row["coverage"], row["unwatched"]) == (1.0, 2)
     assert row["gates_down"] == ["whoami"]
+    assert (row["proofs"], row["verdicts"]) == ({"team-b": 2}, {"held": 2, "inconclusive": 1})
     assert row["breaches"] == [
         {"check": "api/secrets", "identity": "self", "target": "team-b", "since": "2026-11-21T11:59:00.000Z"}
     ]
 
 
-def append(path, at, keep=WEEK, text='{"n":1}'):
-    found = journal.append(path, [(at, text)], keep)
-    with contextlib.suppress(FileNotFoundError):
-        os.utime(path, (at, at))
-    return found
+async def test_rounds_that_say_the_same_are_told_together_and_what_is_new_at_once(path):
+    async with written(path, every=300.0) as (kept, _):
+        sink = kept.of("team-a")
+        for number in range(12):
+            sink.end_round(a_round(NOON + 30 * number))
+        sink.end_round(a_round(NOON + 360, {SERIES: NOON + 355}))
+
+    rows = journals.told(path)
+    assert [(row["rounds"], row["questions"]) for row in rows] == [(1, 40), (10, 400), (2, 80)]
+    assert [row["at"][11:19] for row in rows] == ["12:00:00", "12:05:00", "12:06:00"]
 
 
-def test_a_new_day_is_a_new_file(path):
-    for at in (NOON, NOON + 60, NOON + DAY):
-        append(path, at)
+async def test_a_page_and_an_outage_of_a_gateway_are_noted(path):
+    class AtNoon:
+        def wall(self) -> float:
+            return NOON
 
-    assert names(path) == ["journal.jsonl", "journal.jsonl.2026-11-21"]
-    assert len(rows(path)) == 1
-    assert len(rows(path.with_name("journal.jsonl.2026-11-21"))) == 2
+        def monotonic(self) -> float:
+            return 1000.0
 
+    episode = failover.Episode(
+        failover.Verdict.PASS, "openai", "backup", 970.0, 990.0, None, failover.Bounds(9.5, 12.25), 11.0, bad=3
+    )
+    async with written(path, clock=AtNoon()) as (kept, _):
+        kept.note_page("team-a", Alert.BREACH, SERIES, NOON - 4.5, 4.5)
+        kept.put(Ended("chat", episode, pages=False, within=30.0))
 
-def test_what_is_older_than_keep_goes_and_nothing_else_does(path):
-    other = path.with_name("journal.jsonl.bak")
-    other.write_text("mine")
-    for day in range(10):
-        append(path, NOON + day * DAY, keep=3 * DAY)
-
-    assert names(path) == [
-        "journal.jsonl",
-        "journal.jsonl.2026-11-27",
-        "journal.jsonl.2026-11-28",
-        "journal.jsonl.2026-11-29",
-        "journal.jsonl.bak",
-    ]
-
-
-def test_a_clock_that_is_set_back_costs_no_day(path):
-    for at in (NOON, NOON + DAY, NOON, NOON + DAY, NOON + 2 * DAY):
-        append(path, at)
-
-    assert sum(len(rows(file)) for file in path.parent.iterdir()) == 5
+    paged, ended = journals.told(path)
+    assert (paged["event"], paged["target"], paged["seconds"]) == ("paged", "team-b", 4.5)
+    assert (ended["event"], ended["verdict"], ended["stable"], ended["within"]) == (
+        "episode",
+        "pass",
+        [9.5, 12.25],
+        30.0,
+    )
+    assert (ended["began"][11:19], ended["ended"][11:19]) == ("11:59:30", "11:59:50")
 
 
-def test_a_line_that_was_cut_does_not_swallow_the_next(path):
-    path.write_text('{"n":1}\n{"n":')
-
-    append(path, NOON, text='{"n":3}')
-
-    assert path.read_text().splitlines() == ['{"n":1}', '{"n":', '{"n":3}']
-
-
-def test_a_day_has_an_end(path, monkeypatch):
-    monkeypatch.setattr(journal, "MOST_BYTES", 20)
-
-    found = [append(path, NOON) for _ in range(4)]
-
-    assert [lost for lost, _ in found] == [0, 0, 1, 1]
-    assert "20 bytes in a day" in found[-1][1]
-    assert append(path, NOON + DAY) == (0, "")
-
-
-@contextlib.contextmanager
-def disk_with(room):
-    """No file may grow beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_disk_that_fills_up_loses_what_it_must_and_goes_on_after(path):
-    append(path, NOON)
-    with disk_with(12):
-        assert append(path, NOON)[0] == 1
-        assert append(path, NOON)[0] == 1
-    assert append(path, NOON) == (0, "")
-
-    lines = path.read_text().splitlines()
-    assert json.loads(lines[0]) == json.loads(lines[-1]) == {"n": 1}
-
-
-async def test_what_cannot_be_written_is_counted_logged_once_and_raised_never(tmp_path):
+async def test_what_cannot_be_written_is_counted_logged_once_shown_and_raised_never(tmp_path):
     path = tmp_path / "missing" / "journal.jsonl"
     with capture_logs() as said:
-        async with written(path) as (kept, lost):
+        async with written(path) as (kept, counted):
+            sink = kept.of("team-a")
             for number in range(3):
-                kept.end_round(a_round(NOON + number))
+                sink.end_round(a_round(NOON + number))
                 await kept.flush(5.0)
-            assert sum(lost) == 3
+            assert (counted.lost, counted.failing) == (3, True)
             path.parent.mkdir()
-            kept.end_round(a_round(NOON))
+            sink.end_round(a_round(NOON))
             await kept.flush(5.0)
+            assert not counted.failing
 
-    assert [line["event"] for line in said] == ["journal not written"]
-    assert len(rows(path)) == 1
+    assert [line["event"] for line in said if line["event"] != "journal.head"] == [
+        "journal not written",
+        "journal written again",
+    ]
+    assert [row["lines"] for row in journals.rows(path) if row["event"] == "lost"] == [3]
+    assert len(journals.told(path)) == 1
 
 
-async def test_when_nobody_writes_the_oldest_lines_are_lost_and_counted(path):
-    lost: list[int] = []
-    kept = Journal(path, WEEK, lost=lost.append)
+async def test_when_nobody_writes_the_oldest_lines_are_lost_counted_and_told_of(path):
+    kept, counted = made(path)
+    sink = kept.of("team-a")
     for number in range(MOST_WAITING + 3):
-        kept.end_round(a_round(NOON + number))
+        sink.end_round(a_round(NOON + number))
     await kept.flush(5.0)
 
-    assert sum(lost) == 3
-    assert len(rows(path)) == MOST_WAITING
-    assert rows(path)[0]["at"] == "2026-11-21T12:00:03.000Z"
+    assert counted.lost == 3
+    rows = journals.told(path)
+    assert len(rows) == MOST_WAITING
+    assert rows[0]["at"] == "2026-11-21T12:00:03.000Z"
+    assert [row["lines"] for row in journals.rows(path) if row["event"] == "lost"] == [3]
+
+
+def _head(path):
+    head = journals.followed(path).head
+    assert head is not None
+    return head
+
+
+class Outside:
+    """The place where heads are told to; says what it is told to say."""
+
+    def __init__(self, *says: Exception | None) -> None:
+        self.heads: list[dict[str, Any]] = []
+        self._says = [*says]
+
+    async def post(self, head: dict[str, Any]) -> None:
+        said = self._says.pop(0) if self._says else None
+        if said is not None:
+            raise said
+        self.heads.append(head)
+
+
+async def test_the_head_is_told_in_the_log_and_outside_and_only_a_new_one(path):
+    outside = Outside()
+    with capture_logs() as said:
+        async with written(path, anchor=outside, cluster="prod-eu1") as (kept, counted):
+            kept.of("team-a").end_round(a_round(NOON))
+            await kept.flush(5.0)
+            await kept.tell_head()
+
+    heads = [line for line in said if line["event"] == "journal.head"]
+    assert [(line["sequence"], line["hash"]) for line in heads] == [(2, _head(path).hash)]
+    assert [(head["sequence"], head["cluster"], head["by"]) for head in outside.heads] == [(2, "prod-eu1", "team-a")]
+    assert counted.anchors == ["accepted"]
+    assert json.dumps(outside.heads[0])
+
+
+async def test_a_place_outside_that_fails_is_tried_again_a_few_times_counted_and_logged_once(path, monkeypatch):
+    monkeypatch.setattr(journal, "wait_exponential", lambda **_: lambda _: 0.0)
+    away = Unreachable("anchor.example: refused")
+    outside = Outside(away, None, away, away, away, Refused("anchor.example: answered 403"))
+    with capture_logs() as said:
+        async with written(path, anchor=outside) as (kept, counted):
+            for number in range(4):
+                kept.of("team-a").end_round(a_round(NOON + number))
+                await kept.flush(5.0)
+
+    assert counted.anchors == ["accepted", "unreachable", "refused", "accepted"]
+    assert [line["detail"] for line in said if line["event"] == "journal not anchored"] == ["anchor.example: refused"]
+    assert [head["sequence"] for head in outside.heads] == [2, 5]

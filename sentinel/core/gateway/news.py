@@ -41,11 +41,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An episode is over. `pages`: whether somebody is to be woken for it."""
+    """An episode is over. `pages`: whether somebody is to be woken for it; `within`: the promise, seconds."""
 
     gateway: str
     episode: Episode
     pages: bool
+    within: float
 
 
 @dataclass(frozen=True, slots=True)

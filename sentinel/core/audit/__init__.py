@@ -1,0 +1,1 @@
+"""Evidence for auditors: the journal's chain, and what can be said from its lines."""
