@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-gateways test-gateways lint format manifests bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-gateways test-gateways test-failover lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(READY) ## the whole story on this machine, nothing else needed: ARGS="--for 60s"
 	@$(BIN)/sentinel demo $(ARGS)
@@ -33,6 +33,9 @@ parts-gateways: ## a real LLM gateway, which `make test-gateways` asks (needs No
 
 test-gateways: $(READY) parts-gateways ## completions through a real gateway, every fault of its providers
 	@GATEWAYS=real $(BIN)/pytest tests/gateways $(ARGS)
+
+test-failover: $(READY) ## 280 primaries that die, and README's table of what was said of it (five minutes)
+	@FAILOVER=full $(BIN)/pytest -s tests/wire/test_kills.py $(ARGS)
 
 parts-peers: ## the other monitors that `make bench-peers` measures
 	@$(PYTHON) -m tests.parts peers

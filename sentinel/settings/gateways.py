@@ -191,7 +191,7 @@ class Failover(Section):
 
 
 class Gateway(Section):
-    """One gateway. Nothing reads this yet; `sentinel check` says so."""
+    """One gateway, and the providers behind it."""
 
     name: Name
     """The value of the label `gateway`."""

@@ -1,6 +1,5 @@
 """Portkey, the real one, in front of two providers that the test controls: what users get is called what it is."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from sentinel.probes.completion import CompletionProbe
 from tests.core.gateway import recorded as r
 from tests.parts import find
 from tests.support.child import Child
+from tests.support.listening import listening
 from tests.support.ports import free_port
 from tests.support.providers import Provider
 from tests.support.rawserver import raw_server
@@ -71,19 +71,6 @@ async def portkey(tmp_path) -> AsyncIterator[Portkey]:
             )
         finally:
             child.terminate()
-
-
-async def listening(port, child):
-    async with asyncio.timeout(60):
-        while True:
-            child.must_run()
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
 
 
 EVERY_WAY = [
