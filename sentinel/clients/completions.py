@@ -8,6 +8,7 @@ that the far side sends may cost more than it is worth. Used by `probes.completi
 
 import asyncio
 import errno
+import functools
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from yarl import URL
 from sentinel import __version__
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway.completion import Trouble
+from sentinel.core.gateway.transcript import MOST_STREAM
 from sentinel.errors import ClientError, OwnFault
 
 USER_AGENT = f"tenant-sentinel/{__version__}"
@@ -35,6 +37,8 @@ _READ_BUFFER = 16 * 1024
 _MOST_HEADER = 8190
 _MOST_HEADERS = 100
 _MOST_KEPT = 1000
+_MOST_RECEIVED = 2 * MOST_STREAM
+"""Bytes of one connection. An answer is 20 KiB; what has more around it is no HTTP that anybody needs."""
 
 
 class Broken(ClientError):
@@ -60,8 +64,27 @@ class _Mark:
 _MARK: ContextVar[_Mark] = ContextVar("mark")
 
 
+class _Bounded(ResponseHandler):
+    """Hangs up on headers and chunks that never become an answer: each byte is free to send, and not to read."""
+
+    _received = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received <= _MOST_RECEIVED:
+            super().data_received(data)
+        elif self.transport is not None:
+            self.set_exception(aiohttp.ClientPayloadError("more than an answer can be"))
+            self.transport.abort()
+
+
 class _Connector(aiohttp.TCPConnector):
     """Notes when it resolves and when it is connected; aiohttp's own tracing costs five times as much."""
+
+    def __init__(self, tls: ssl.SSLContext | bool) -> None:  # noqa: FBT001 - as aiohttp has it: True for the system's
+        super().__init__(limit=0, ssl=tls, force_close=True, use_dns_cache=False)
+        handler: type[ResponseHandler] = _Bounded
+        self._factory = functools.partial(handler, loop=self._loop)
 
     async def _create_connection(  # aiohttp's own signature
         self,
@@ -118,7 +141,7 @@ class Completions:
 
     async def __aenter__(self) -> Self:
         """Open the session."""
-        connector = _Connector(limit=0, ssl=self._tls or True, force_close=True, use_dns_cache=False)
+        connector = _Connector(self._tls or True)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),

@@ -5,6 +5,7 @@ import gzip
 import socket
 import ssl
 import tracemalloc
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -363,9 +364,9 @@ async def test_over_tls_to_who_is_trusted_all_is_the_same(tmp_path):
     assert judged.outcome is O.SERVED_UNKNOWN
 
 
-def endless(chunk: bytes, sent: list[int], kind="text/event-stream") -> Behave:
+def endless(chunk: bytes, sent: list[int], begin: bytes) -> Behave:
     async def behave(peer: Peer, asked: Asked) -> None:
-        await peer.send(head("200 OK", kind))
+        peer.writer.write(begin)
         while True:
             peer.writer.write(chunk)
             await peer.writer.drain()
@@ -390,7 +391,7 @@ def endless(chunk: bytes, sent: list[int], kind="text/event-stream") -> Behave:
 )
 async def test_what_has_no_end_is_left_after_half_a_megabyte_and_takes_little_memory(chunk, kind):
     sent: list[int] = []
-    async with gateway(endless(chunk, sent, kind)) as far:
+    async with gateway(endless(chunk, sent, head("200 OK", kind))) as far:
         tracemalloc.start()
         _, judged = await far.ask()
         _, peak = tracemalloc.get_traced_memory()
@@ -402,11 +403,46 @@ async def test_what_has_no_end_is_left_after_half_a_megabyte_and_takes_little_me
     assert sum(sent) < 64_000_000, "what lies in the sockets' buffers, and no more"
 
 
-async def test_a_bomb_of_zeros_is_not_unpacked():
-    bomb = gzip.compress(bytes(100_000_000))
+STATUS = b"HTTP/1.1 200 OK\r\n"
 
+
+@pytest.mark.parametrize(
+    ("begin", "chunk"),
+    [
+        (b"HTTP/1.1 200 ", b"y" * 65536),
+        (STATUS, b"X-A: y\r\n" * 8192),
+        (STATUS + b"X-A: ", b"y" * 65536),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1024),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: <y>\r\n\r\n" * 1024),
+        (head("200 OK", "text/event-stream", CHUNKED), b"0" * 65536),
+        (head("200 OK", "text/event-stream", CHUNKED) + b"5;", b"y" * 65536),
+        (head("200 OK", "text/event-stream", CHUNKED), b"1\r\n:\r\n" * 8192),
+        (head("200 OK", "text/event-stream", CHUNKED) + b"0\r\n", b"X-A: y\r\n" * 8192),
+    ],
+    ids=["status", "headers", "header", "100", "103", "chunk size", "chunk extension", "tiny chunks", "trailers"],
+)
+async def test_what_never_becomes_an_answer_is_left_after_a_megabyte_whoever_would_go_on_sending(begin, chunk):
+    sent: list[int] = []
+    async with gateway(endless(chunk, sent, begin)) as far:
+        tracemalloc.start()
+        heard, judged = await far.ask()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert heard.trouble in (Trouble.PROTOCOL, Trouble.ABORT)
+    assert judged.outcome in (O.GATEWAY_UNREACHABLE, O.TRUNCATED_STREAM)
+    assert peak < 8_000_000
+    assert sum(sent) < 64_000_000, "what lies in the sockets' buffers, and no more"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bomb"),
+    [("gzip", gzip.compress(bytes(100_000_000))), ("deflate", zlib.compress(bytes(100_000_000)))],
+)
+async def test_a_bomb_of_zeros_is_not_unpacked(encoding, bomb):
     async def behave(peer: Peer, asked: Asked) -> None:
-        await peer.send(head("200 OK", "application/json", "Content-Encoding: gzip", f"Content-Length: {len(bomb)}"))
+        how = f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}"
+        await peer.send(head("200 OK", "application/json", *how))
         await peer.send(bomb)
 
     async with gateway(behave) as far:
@@ -491,7 +527,9 @@ async def test_what_is_no_http_is_no_answer():
     assert (heard.trouble, judged.outcome) == (Trouble.PROTOCOL, O.GATEWAY_UNREACHABLE)
 
 
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
+@pytest.mark.parametrize(
+    "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"]
+)
 async def test_a_redirect_is_never_followed(status, tmp_path):
     key = tmp_path / "key"
     key.write_text("sk-secret-1\n")
@@ -516,7 +554,7 @@ async def test_a_key_is_sent_without_its_line_end_and_appears_nowhere_else(tmp_p
     assert "sk-secret" not in repr(far.probe) + repr(heard) + repr(judged)
 
 
-@pytest.mark.parametrize("content", [None, "", "\n", "two words", "bad\x00key", "schlüssel"])
+@pytest.mark.parametrize("content", [None, "", "\n", "two words", "two\nlines", "bad\x00key", "schlüssel"])
 async def test_a_key_that_is_missing_or_unfit_is_ours_and_nothing_is_sent(tmp_path, content):
     file = tmp_path / "key"
     if content is not None:
