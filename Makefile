@@ -67,6 +67,7 @@ lock: ## the newest versions that pyproject.toml allows, pinned with their hashe
 	@$(VENV)/lock/bin/pip install --quiet uv
 	@$(LOCK) $(ARGS) --universal --all-extras pyproject.toml requirements/ci.in -o requirements/ci.lock
 	@$(LOCK) $(ARGS) --python-platform linux --extra fast pyproject.toml -o requirements/runtime.lock
+	@$(LOCK) $(ARGS) --python-platform linux --extra fast --extra browser pyproject.toml -o requirements/browser.lock
 	@$(LOCK) $(ARGS) requirements/build.in -o requirements/build.lock
 
 clean: ## what was made in this folder (not the parts, which other clones share)

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from sentinel.core.gateway import leaks
+from sentinel.core.gateway import chat_page
+from sentinel.settings.chat_page import Page
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section, wrong
 from sentinel.settings.words import FilePath, HttpUrl, Name, Pattern, Text, matching, one_of
@@ -143,7 +144,7 @@ class Leaks(Section):
     extra: tuple[Pattern, ...] = ()
     """Further patterns, told as the rule `extra`."""
 
-    disable: tuple[Annotated[str, BeforeValidator(one_of(*leaks.NAMES))], ...] = ()
+    disable: tuple[Annotated[str, BeforeValidator(one_of(*chat_page.NAMES))], ...] = ()
     """Rules that are off here."""
 
 
@@ -261,6 +262,9 @@ class Gateway(Section):
 
     failover: Failover = Failover()
     """The limits."""
+
+    page: Page | None = None
+    """`None`: nobody looks at the page where users read this gateway's answers."""
 
     @property
     def first(self) -> str:

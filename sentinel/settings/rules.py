@@ -261,6 +261,21 @@ def _patience(settings: Settings) -> Iterator[Fault]:
             yield Fault((*path, "burst"), f"at most baseline, {written(gateway.baseline)}", written(gateway.burst))
 
 
+def _pages(settings: Settings) -> Iterator[Fault]:
+    for index, gateway in enumerate(settings.gateways):
+        page = gateway.page
+        path: Path = ("gateways", index, "page")
+        if page is None:
+            continue
+        if page.timeout >= gateway.failover.within:
+            most = f"less than failover.within, {written(gateway.failover.within)}"
+            yield Fault(
+                (*path, "timeout"), most, written(page.timeout), "a hang must be seen before the promise is broken"
+            )
+        if page.timeout > page.every:
+            yield Fault((*path, "every"), f"at least page.timeout, {written(page.timeout)}", written(page.every))
+
+
 def _signs(settings: Settings) -> Iterator[Fault]:
     for index, gateway in enumerate(settings.gateways):
         for position, header in enumerate(gateway.headers):
@@ -300,5 +315,6 @@ RULES = (
     Rule((_SHARE, ("relay",)), _share),
     Rule((("gateways",),), _gateways),
     Rule((("gateways",),), _patience),
+    Rule((("gateways",),), _pages),
     Rule((("gateways",),), _signs),
 )

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.parts import cache
 from tests.parts.find import from_assets, is_made, stamp
-from tests.parts.recipes import RECIPES, DebianPackage, GoFiles, GoModule, NpmPackage, Recipe
+from tests.parts.recipes import NEWEST, RECIPES, DebianPackage, GoFiles, GoModule, NpmPackage, Recipe
 
 GO = (1, 26)
 """What Kubernetes 1.36 asks for in its go.mod."""
@@ -192,12 +192,12 @@ def unpack_debian(recipe: DebianPackage, folder: Path) -> None:
         run("dpkg", "-x", str(package), str(folder / "content"))
     for binary, path in recipe.files.items():
         if recipe.libraries:
-            keep_with_libraries(binary, folder / "content", path)
+            keep_with_libraries(recipe, binary, folder / "content", path)
         else:
             (folder / "content" / path).replace(cache.binaries() / binary)
 
 
-def keep_with_libraries(binary: str, content: Path, path: str) -> None:
+def keep_with_libraries(recipe: DebianPackage, binary: str, content: Path, path: str) -> None:
     """The binary and every shared object beside it in a folder of its own, and a script in its place."""
     home = cache.private(binary)
     shutil.rmtree(home, ignore_errors=True)
@@ -205,10 +205,23 @@ def keep_with_libraries(binary: str, content: Path, path: str) -> None:
     for found in content.rglob("lib*.so*"):
         shutil.copy(found, home / found.name)  # a link becomes a file
     (content / path).replace(home / binary)
+    if recipe.beside:
+        shutil.copytree(content / recipe.beside, home, dirs_exist_ok=True)
     script = content / f"{binary}.sh"
-    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{home}" exec "{home / binary}" "$@"\n')
+    found_by = f'{fonts(content, home)}LD_LIBRARY_PATH="{home}"'
+    script.write_text(f'#!/bin/sh\n{found_by} exec "{home / binary}" "$@"\n')
     script.chmod(0o755)
     script.replace(cache.binaries() / binary)
+
+
+def fonts(content: Path, home: Path) -> str:
+    """Fonts that came with it, and the variable by which it finds them: a machine may have none."""
+    if not (brought := content / "usr/share/fonts").is_dir():
+        return ""
+    shutil.copytree(brought, home / "fonts")
+    wanted = home / "fonts.conf"
+    wanted.write_text(f"<fontconfig><dir>{home / 'fonts'}</dir><cachedir>{home / 'font-cache'}</cachedir></fontconfig>")
+    return f'FONTCONFIG_FILE="{wanted}" '
 
 
 def debian_version(recipe: DebianPackage) -> str:
@@ -217,7 +230,7 @@ def debian_version(recipe: DebianPackage) -> str:
         run("apt-get", "update", "-qq")
         offered = versions_on_offer(recipe)
     for version in offered:
-        if version.startswith(recipe.version + "."):
+        if recipe.version == NEWEST or version.startswith(recipe.version + "."):
             return f"{recipe.name}={version}"
     raise CannotBring(
         f"no package {recipe.name} {recipe.version} is on offer here "

@@ -62,7 +62,9 @@ class DebianPackage:
     minutes: int
     files: dict[str, str]
     libraries: tuple[str, ...] = field(default=(), repr=False)
-    """Packages with the shared objects that it needs, in whatever version this Debian has."""
+    """Packages with the shared objects (and the fonts) that it needs, in whatever version this Debian has."""
+    beside: str = field(default="", repr=False)
+    """A folder whose files the binary looks for in its own one."""
     group: str = "tests"
 
     @property
@@ -74,7 +76,9 @@ class DebianPackage:
         return command_for(self.group)
 
     def fingerprint(self) -> str:
-        return hashlib.sha256("\n".join((repr(self), *self.libraries)).encode()).hexdigest()
+        return hashlib.sha256(
+            "\n".join((repr(self), *self.libraries, *filter(None, [self.beside]))).encode()
+        ).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,8 @@ def command_for(group: str) -> str:
     return "make parts" if group == "tests" else f"make parts-{group}"
 
 
+NEWEST = "newest"
+"""The version of a part that its own makers replace every few days, and take the old ones away."""
 CHAOS_MESH = ("networkchaos", "podchaos", "stresschaos", "iochaos", "schedules", "workflows")
 """The kinds whose definitions the tests install: small ones, and the two that are very large."""
 COMPONENT = "k8s.io/component-base/version"
@@ -212,6 +218,27 @@ RECIPES: tuple[Recipe, ...] = (
         minutes=1,
         files={"ip": "bin/ip"},
         libraries=("libbpf1", "libelf1", "zlib1g", "libmnl0", "libcap2", "libbsd0", "libmd0"),
+    ),
+    # The page that users see, as they see it: what Playwright drives. The shell has no window, and needs no GTK.
+    DebianPackage(
+        "chromium-headless-shell",
+        version=NEWEST,
+        minutes=1,
+        files={"chromium": "usr/lib/chromium/chromium-headless-shell"},
+        beside="usr/lib/chromium",
+        libraries=(
+            *("chromium-common", "fonts-dejavu-core", "libasound2", "libasyncns0", "libatk1.0-0", "libatspi2.0-0"),
+            *("libblkid1", "libbrotli1", "libbsd0", "libbz2-1.0", "libcap2", "libdav1d6", "libdbus-1-3"),
+            *("libdouble-conversion3", "libdrm2", "libexpat1", "libffi8", "libflac12", "libfontconfig1"),
+            *("libfreetype6", "libgbm1", "libgcrypt20", "libglib2.0-0", "libgpg-error0", "libgraphite2-3"),
+            *("libharfbuzz-subset0", "libharfbuzz0b", "libjpeg62-turbo", "liblcms2-2", "liblz4-1", "liblzma5"),
+            *("libmd0", "libminizip1", "libmount1", "libmp3lame0", "libmpg123-0", "libnspr4", "libnss3", "libogg0"),
+            *("libopenh264-7", "libopenjp2-7", "libopus0", "libpcre2-8-0", "libpng16-16", "libpulse0"),
+            *("libselinux1", "libsndfile1", "libsqlite3-0", "libsystemd0", "libudev1", "libvorbis0a"),
+            *("libvorbisenc2", "libwayland-server0", "libx11-6", "libx11-xcb1", "libxau6", "libxcb-randr0"),
+            *("libxcb1", "libxcomposite1", "libxdamage1", "libxdmcp6", "libxext6", "libxfixes3", "libxi6"),
+            *("libxkbcommon0", "libxnvctrl0", "libxrandr2", "libxrender1", "libzstd1", "zlib1g"),
+        ),
     ),
     GoModule(
         "helm",

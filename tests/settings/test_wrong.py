@@ -14,6 +14,10 @@ NAMESPACE = "the name of a namespace (lower-case letters, digits and '-', at mos
 DURATION = "a duration such as 10s, 5m or 500ms"
 UNITS = "(units, largest first: d h m s ms)"
 GRANT = "{from: team-a, to: team-b, verbs: [get], resources: [secrets], reason: r, owner: o}"
+PAGED = (
+    "{name: g, url: 'https://g/', model: m, providers: [{name: p}],"
+    " page: {url: 'https://c/', prompt: textarea, answer: .answer, graceful: [Busy]}}"
+)
 GATEWAY = "{name: g, url: 'https://g/', model: m, providers: [{name: p}]}"
 
 ALONE = [
@@ -274,6 +278,19 @@ BESIDE = [
      "s.yaml:6: gateways[0].budget.tokens: found 0, expected a number of tokens, at least 1"),
     ("a status that is none", "gateways: [" + GATEWAY.replace("model", "graceful: [{regex: a, status: [42]}], model")
      + "]", "s.yaml:6: gateways[0].graceful[0].status[0]: found 42, expected an HTTP status from 200 to 599"),
+    ("a page without a message for bad times", "gateways: [" + PAGED.replace(", graceful: [Busy]", "") + "]",
+     "s.yaml:6: gateways[0].page.graceful: found nothing, expected a value (it has no default)"),
+    ("a page with no message in its list", "gateways: [" + PAGED.replace("[Busy]", "[]") + "]",
+     "s.yaml:6: gateways[0].page.graceful: found an empty list, expected at least one"),
+    ("a selector of another kind", "gateways: [" + PAGED.replace("textarea", "'a >> b'") + "]",
+     's.yaml:6: gateways[0].page.prompt: found "a >> b", expected a CSS selector in one line, such as textarea or #send'),
+    ("a page that waits too long", "gateways: [" + PAGED.replace("graceful", "timeout: 30s, graceful") + "]",
+     ("s.yaml:6: gateways[0].page.timeout: found 30s, expected less than failover.within, 30s"
+      " (a hang must be seen before the promise is broken)")),
+    ("visits that overlap", "gateways: [" + PAGED.replace("graceful", "every: 20s, graceful") + "]",
+     "s.yaml:6: gateways[0].page.every: found 20s, expected at least page.timeout, 25s"),
+    ("no screenshot to keep", "gateways: [" + PAGED.replace("graceful", "screenshots: {path: /x, keep: 0}, graceful") + "]",
+     "s.yaml:6: gateways[0].page.screenshots.keep: found 0, expected a whole number from 1 to 1000"),
     ("more than all", "gateways: [" + GATEWAY.replace("model", "streamed: 1.5, model") + "]",
      "s.yaml:6: gateways[0].streamed: found 1.5, expected a share from 0 to 1, such as 0.75"),
     ("a check that would never run", "checks: [{name: x, probe: {kind: http}, expect: served}]",
