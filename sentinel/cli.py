@@ -342,15 +342,19 @@ def doctor(
 @app.command()
 def demo(
     seconds: Annotated[str, typer.Option("--for", help="How long, e.g. 60s.")] = "60s",
+    failover_svg: Annotated[Path | None, typer.Option(help="Draw the failover into this file.")] = None,
 ) -> None:
-    """Everything on this machine with nothing installed: a hole opens, pages, and is closed."""
+    """Everything on this machine with nothing installed: a hole opens, pages, is closed; a provider dies."""
     try:
         from sentinel.demo import show
     except ModuleNotFoundError as error:
         typer.echo(f"demo needs {error.name}: pip install 'tenant-sentinel[demo]'", err=True)
         raise typer.Exit(OWN_FAULT) from None
     length = _seconds(seconds)
-    raise typer.Exit(_asyncio(show.demo(length)))
+    if failover_svg is not None and not failover_svg.parent.is_dir():
+        typer.echo(f"--failover-svg: {failover_svg}: no such folder", err=True)
+        raise typer.Exit(BAD_CONFIG)
+    raise typer.Exit(_asyncio(show.demo(length, picture=failover_svg)))
 
 
 @config_app.command()

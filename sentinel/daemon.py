@@ -176,6 +176,7 @@ class Daemon:
                 progress=lambda: self._progress(rounds),
                 ready=self._readiness,
                 history=self.history,
+                gateways=lambda: self._gateways.courses() if self._gateways is not None else {},
             )
             await stack.enter_async_context(served)
             if world.found is None:

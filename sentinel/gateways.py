@@ -1,6 +1,6 @@
 """Joins the gateways of the configuration with who asks them: settings in, running drivers out.
 
-    settings -> CompletionProbe (a session for each CA) -> engine.gateway.Driver -> metrics, log
+    settings -> CompletionProbe (a session for each CA) -> engine.gateway.Driver -> metrics, log, courses
 
 The witness asks every two seconds, and faster when something is wrong; a tenant asks once a minute,
 with its own key and nonce. `Gateways` is all that either needs.
@@ -22,6 +22,7 @@ from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source
 from sentinel.core.gateway import canary
 from sentinel.core.gateway.allowance import Allowance, Price
 from sentinel.core.gateway.completion import Deadlines
+from sentinel.core.gateway.course import Course
 from sentinel.core.gateway.dialect import Dialect, Terminator
 from sentinel.core.gateway.news import News
 from sentinel.core.gateway.outcome import Expected, Message
@@ -34,6 +35,7 @@ from sentinel.errors import OwnFault
 from sentinel.probes.completion import CompletionProbe
 from sentinel.settings import Settings
 from sentinel.settings import gateways as written
+from sentinel.sinks.gateway_courses import GatewayCourses
 from sentinel.sinks.gateway_log import GatewayLog
 from sentinel.sinks.gateway_metrics import GatewayMetrics
 
@@ -89,6 +91,11 @@ class Gateways:
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         """Once per process, since the names are registered."""
         self._metrics, self._log, self._clock = GatewayMetrics(registry), GatewayLog(), clock
+        self._courses = GatewayCourses()
+
+    def courses(self) -> Mapping[str, tuple[Course, ...]]:
+        """The last episodes of each gateway with their probes, the latest last."""
+        return self._courses.told()
 
     @contextlib.asynccontextmanager
     async def generation(
@@ -100,7 +107,9 @@ class Gateways:
         """
         chosen = settings.gateways if asks else ()
         self._metrics.forget_others([gateway.name for gateway in chosen])
-        async with asked(chosen, asker_of(settings), self._clock, (self._metrics, self._log, *listens)) as drivers:
+        self._courses.expect({gateway.name: gateway.failover.within.total_seconds() for gateway in chosen})
+        places = (self._metrics, self._log, self._courses, *listens)
+        async with asked(chosen, asker_of(settings), self._clock, places) as drivers:
             # Before anything else is waited for: the first news must find their names.
             for driver in drivers:
                 plan = driver.plan

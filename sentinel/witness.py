@@ -122,6 +122,7 @@ class Witness:
                 progress=self._progress,
                 ready=self._readiness,
                 history=self.histories,
+                gateways=lambda: self._gateways.courses() if self._gateways is not None else {},
             )
             await stack.enter_async_context(served)
             await self._open_relay(settings, stack)

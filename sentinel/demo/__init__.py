@@ -7,9 +7,12 @@
     answers    the exact bytes of an answer      reviews, tokens: what some of them hold
     cluster    request in, reply out             apiserver: the same behind TLS
 
+    provider   an LLM provider that can be killed  gateway: two of them behind one address, with a switch
+
     stage      everything started and ended together: programs, receiver, loopback
     story      what has happened so far          view: what a sentinel's console says
     screen     how it looks                      show: what `sentinel demo` does
+    failover   its second act                    truth: what was measured beside what was so
 
 The real sentinel runs against the stand-in, so the stand-in must not be kinder than the
 real thing: `tests/wire/test_standin.py` puts the same questions to both and compares.

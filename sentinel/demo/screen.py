@@ -11,8 +11,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sentinel.core.gateway.failover import Verdict
 from sentinel.demo.receiver import Page
 from sentinel.demo.story import Event, Story
+from sentinel.demo.truth import Measured
 from sentinel.demo.view import Scene
 
 _MOODS = {"plain": "", "good": "green", "bad": "bold red"}
@@ -53,6 +55,11 @@ class Screen:
         if not self._live:
             self._console.print(_table(scene), _gates(scene))
 
+    def failover(self, measured: Measured) -> None:
+        """What was measured, beside the truth; a live picture has it already."""
+        if not self._live:
+            self._console.print(_failover(measured))
+
     def page(self, page: Page) -> None:
         """A page in full; a live picture has it already."""
         if not self._live:
@@ -72,7 +79,9 @@ class _Picture:
         if story.scene is not None:
             parts += [_table(story.scene), _gates(story.scene)]
         parts += [Panel(Group(*(_line(event) for event in story.events)), title="so far", title_align="left")]
-        if story.pages:
+        if story.measured is not None:
+            parts.append(_failover(story.measured))
+        elif story.pages:
             parts.append(_page(story.pages[-1] if story.pages[-1].resolved else story.pages[0]))
         return Group(*parts)
 
@@ -86,6 +95,25 @@ def _table(scene: Scene) -> Table:
         style = "bold red" if one.breached else "yellow" if one.inconclusive else "green"
         numbers = (one.held + one.breached + one.inconclusive, one.held, one.breached, one.inconclusive)
         table.add_row(one.name, *(str(number) for number in numbers), style=style)
+    return table
+
+
+def _failover(measured: Measured) -> Table:
+    course, episode = measured.course, measured.course.episode
+    table = Table(title=f"how long nobody answered: {episode.source} to {episode.to}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("seconds", justify="right")
+    table.add_column("what it is")
+    bounds = episode.stable
+    if bounds is not None:
+        table.add_row("F_lower", f"{bounds.lower:.2f}", "beyond dispute: from the first failure seen to the last begun")
+    table.add_row("true", f"{measured.truth.outage:.2f}", "as only the gateway knows", style="bold")
+    if bounds is not None:
+        table.add_row("F_upper", f"{bounds.upper:.2f}", "from the last good answer to the next, received")
+    if episode.user is not None:
+        table.add_row("F_user", f"{episode.user:.2f}", "who asked first, and tried again, waited as long")
+    style = "green" if episode.verdict is Verdict.PASS else "yellow"
+    table.add_row(episode.verdict.value, f"{course.within:.2f}", "promised", style=style)
     return table
 
 

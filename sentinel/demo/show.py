@@ -1,8 +1,9 @@
-"""`sentinel demo`: a hole is opened, found, paged about, closed, and proven closed.
+"""`sentinel demo`: a hole is opened, found, paged about, closed, and proven closed; then a provider dies.
 
-Everything is real but the API server: the sentinels, their questions and verdicts, the page that
-is pushed, and, where Prometheus and Alertmanager are installed, the rules, the route and the
-notification too. Timers are a tenth of the defaults, so that a minute is enough.
+Everything is real but the API server, the gateway and its providers: the sentinels, their questions
+and verdicts, the page that is pushed, and, where Prometheus and Alertmanager are installed, the rules,
+the route and the notification too. Timers are a tenth of the defaults, so that a minute is enough;
+the promise about failover is the real one, 30 s.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 from rich.console import Console
 
 from sentinel.clients.clock import Clock
-from sentinel.demo import view, world
+from sentinel.demo import failover, view, world
 from sentinel.demo.receiver import Page
+from sentinel.demo.reviews import seconds_of
 from sentinel.demo.screen import Screen
 from sentinel.demo.stage import Stage
 from sentinel.demo.story import Story
 from sentinel.errors import OwnFault
+from sentinel.reports import failover_svg
 
 READER, VICTIM = "team-a", "team-b"
 SHORTEST_SECONDS = 10.0
@@ -30,23 +34,32 @@ _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 30.0
 _PROOF_SECONDS = 60.0
 """Everything is asked twice before the story goes on: ten seconds here, more on a busy machine."""
-_HEADLINE = "three tenants, one stand-in API server, a real sentinel each; timers ten times as fast"
+_HEADLINE = (
+    "three tenants, one stand-in API server, a real sentinel each; timers ten times as fast; "
+    "an LLM gateway with two providers"
+)
+_PATIENCE_SHARE, _LEAST_PATIENCE, _MOST_PATIENCE = 0.13, 3.0, 8.0
+"""Of the show, seconds: after so long the gateway gives a dead provider up."""
 _INTERRUPTED = 130
 
 
-async def demo(seconds: float, console: Console | None = None) -> int:
+async def demo(seconds: float, console: Console | None = None, picture: Path | None = None) -> int:
     """Runs the show for about `seconds` (at least 10) and prints it on `console`, by default stdout.
 
-    Gives the exit code: 0 when the hole was found and proven closed, 4 when anything of ours
-    failed, 130 when it was interrupted. Nothing is left behind in any case.
+    `picture`: a file for the failover as SVG. Gives the exit code: 0 when the hole was found and proven
+    closed, and the failover measured; 4 when anything of ours failed, 130 when it was interrupted.
+    Nothing is left behind in any case.
     """
     console = console or Console()
+    seconds = max(seconds, SHORTEST_SECONDS)
+    patience = min(max(_PATIENCE_SHARE * seconds, _LEAST_PATIENCE), _MOST_PATIENCE)
     clock, screen = Clock(), Screen(console, _HEADLINE)
     story = Story(clock.wall, READER, VICTIM, screen.tell)
     try:
-        async with _interruptible(), Stage(clock.wall, story.arrived) as stage, _looking(stage, story):
+        async with _interruptible(), Stage(clock.wall, story.arrived, patience) as stage, _looking(stage, story):
             with screen.showing(story):
-                await _play(stage, story, screen, max(seconds, SHORTEST_SECONDS))
+                await _play(stage, story, screen, seconds)
+                _draw(story, picture)
     except OwnFault as error:
         console.print(str(error), style="bold red", markup=False)
         return 4
@@ -67,6 +80,7 @@ async def _play(stage: Stage, story: Story, screen: Screen, seconds: float) -> N
     await _open(stage, story, screen)
     await _until(story, 0.55 * seconds, at_least=2.0)
     await _close(stage, story, screen)
+    screen.failover(await failover.play(stage, story, stage.daemons[READER]))
     await _until(story, seconds, at_least=0.0)
 
 
@@ -95,7 +109,8 @@ async def _open(stage: Stage, story: Story, screen: Screen) -> None:
         f"evidence: {first['question']} in {VICTIM} was served, HTTP {first['code']}, Audit-Id {first['audit_id']}",
         at=first["since"], since="opening", mood="bad",
     )  # fmt: skip
-    told = await stage.daemons[READER].logged("breach.opened", first["audit_id"], _PATIENCE_SECONDS)
+    line = await stage.daemons[READER].logged("breach.opened", _PATIENCE_SECONDS, audit_id=first["audit_id"])
+    told = seconds_of(line["timestamp"])
     story.happened("confirmed: whoami asked once more, the breach stands", at=told, since="opening", mood="bad")
     page = await _page(stage, story, resolved=False)
     screen.state(scene)
@@ -114,6 +129,16 @@ async def _close(stage: Stage, story: Story, screen: Screen) -> None:
     )  # fmt: skip
     await _page(stage, story, resolved=True)
     screen.state(scene)
+
+
+def _draw(story: Story, picture: Path | None) -> None:
+    if picture is None or story.measured is None:
+        return
+    try:
+        picture.write_text(failover_svg.render(story.measured.course))
+    except OSError as error:
+        raise OwnFault(f"{picture} cannot be written: {error.strerror}") from error
+    story.happened(f"drawn: {picture}")
 
 
 async def _page(stage: Stage, story: Story, *, resolved: bool) -> Page:

@@ -1,5 +1,7 @@
 """Everything the rehearsal needs, started and ended together, in one temporary folder.
 
+    two providers <- a small gateway
+                              ^ asked by the first
     stand-in API server <- three real `sentinel run` -> page receiver
                               |  scraped by             ^ webhook
                               v                         |
@@ -30,11 +32,14 @@ import yaml
 
 from sentinel.demo import loopback, world
 from sentinel.demo.apiserver import StandIn
+from sentinel.demo.gateway import SERVED_BY, Gateway
 from sentinel.demo.programs import Program, running
+from sentinel.demo.provider import Provider
 from sentinel.demo.receiver import Page, Receiver
 from sentinel.demo.reviews import seconds_of
 from sentinel.errors import OwnFault
 
+GATEWAY, PROVIDERS = "chat", ("north", "south")
 _RULES = ("breach.rules.yaml", "blind.rules.yaml", "self.rules.yaml")
 # Everything a sentinel may inherit: the machine's own cluster, proxies and settings stay outside.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -52,31 +57,35 @@ class Daemon:
     listen: str
     console: str
 
-    async def logged(self, event: str, audit_id: str, seconds: float) -> float:
-        """When it wrote this log line (epoch seconds); waits for it. Raises OwnFault after `seconds`."""
+    async def logged(self, event: str, seconds: float, *, since: float = 0.0, **fields: str) -> Mapping[str, Any]:
+        """The first such log line since that moment; waits for it. Raises OwnFault after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
-                while (line := self._line(event, audit_id)) is None:  # noqa: ASYNC110  # a file tells nobody
+                while (line := self._line(event, since, fields)) is None:  # noqa: ASYNC110  # a file tells nobody
                     await asyncio.sleep(_LOG_SECONDS)
         except TimeoutError:
             raise OwnFault(f"{self.program.name} has not logged {event} within {seconds:.0f} s") from None
-        return seconds_of(line["timestamp"])
+        return line
 
-    def _line(self, event: str, audit_id: str) -> Mapping[str, Any] | None:
+    def _line(self, event: str, since: float, fields: Mapping[str, str]) -> Mapping[str, Any] | None:
         for text in self.program.log.read_text(errors="replace").splitlines():
             with contextlib.suppress(ValueError):
-                line = json.loads(text)
-                if line["event"] == event and line.get("audit_id") == audit_id:
+                line = json.loads(text) | {}
+                if line["event"] == event and fields.items() <= line.items() and seconds_of(line["timestamp"]) >= since:
                     return dict(line)
         return None
 
 
 @dataclass
 class Stage:
-    """Open it with `async with`; `now` gives epoch seconds, `arrived` is told of every page."""
+    """Open it with `async with`; `now` gives epoch seconds, `arrived` is told of every page.
+
+    `patience`: seconds after which the gateway gives its first provider up.
+    """
 
     now: Callable[[], float]
     arrived: Callable[[Page], None]
+    patience: float
     daemons: dict[str, Daemon] = field(default_factory=dict, init=False)
     alertmanager: str = field(default="", init=False)
     prometheus: str = field(default="", init=False)
@@ -109,12 +118,17 @@ class Stage:
         self.standin = await stack.enter_async_context(StandIn(self.now))
         self.standin.cluster.apply(*world.installed())
         self.receiver = await stack.enter_async_context(Receiver(self.now, self.arrived))
+        await self._llm(stack)
         listens, consoles = loopback.free_ports(3), loopback.free_ports(3)
         if shutil.which("alertmanager") and shutil.which("prometheus"):
             await self._monitoring(stack, dict(zip(world.TENANTS, listens, strict=True)))
         for tenant, listen, console in zip(world.TENANTS, listens, consoles, strict=True):
             program = await self._sentinel(stack, tenant, listen, console)
             self.daemons[tenant] = Daemon(tenant, program, listen, console)
+
+    async def _llm(self, stack: contextlib.AsyncExitStack) -> None:
+        first, second = [await stack.enter_async_context(Provider(name, self.now)) for name in PROVIDERS]
+        self.gateway = await stack.enter_async_context(Gateway(first, second, self.patience, self.now))
 
     async def _sentinel(self, stack: contextlib.AsyncExitStack, tenant: str, listen: str, console: str) -> Program:
         folder = self.folder / tenant
@@ -138,6 +152,8 @@ class Stage:
             # As the rest of the demo's timers: ten times as fast.
             "SENTINEL__PAGING__REPEAT": "3s",
         }
+        if tenant == world.TENANTS[0]:
+            own["SENTINEL__GATEWAYS"] = json.dumps([_asked(self.gateway)])
         command = [sys.executable, "-m", "sentinel", "run", "--config", str(config)]
         name = f"sentinel of {tenant}"
         return await self._start(stack, name, command, folder / "log", _environment(own))
@@ -180,6 +196,18 @@ class Stage:
         program = await stack.enter_async_context(running(name, command, log, env))
         self._programs.append(program)
         return program
+
+
+def _asked(gateway: Gateway) -> dict[str, Any]:
+    """How the gateway is watched: as fast as the witness does it where something is wrong."""
+    signs = {name: {"where": "header", "key": SERVED_BY, "regex": f"^{name}$"} for name in PROVIDERS}
+    return {
+        "name": GATEWAY,
+        "url": gateway.url,
+        "model": "counts",
+        "providers": [{"name": name, "match": [sign]} for name, sign in signs.items()],
+        "every": "500ms",
+    }
 
 
 def rendered(name: str) -> str:

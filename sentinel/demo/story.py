@@ -1,6 +1,7 @@
 """What has happened so far, and when: the plot of the show, without a terminal.
 
     proven -> opened -> evidence -> confirmed -> page -> closed -> proven closed -> resolved
+           -> killed -> nobody answers -> an answer again -> measured
 
 Every moment is wall time, taken where the thing happened: evidence is the sentinel's own word,
 a page is when it arrived.
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sentinel.demo.receiver import Page
+from sentinel.demo.truth import Measured
 from sentinel.demo.view import Scene
 from sentinel.errors import OwnFault
 
@@ -43,6 +45,8 @@ class Story:
     scene: Scene | None = None
     opened: float = 0.0
     closed: float = 0.0
+    killed: float = 0.0
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         """Nothing has happened yet."""
@@ -50,9 +54,9 @@ class Story:
         self._news = asyncio.Event()
 
     def happened(self, text: str, *, at: float = 0.0, since: str = "", mood: str = "plain") -> None:
-        """Adds a line, `at` the given moment (default: now), measured from "opening" or "closing"."""
+        """Adds a line, `at` the given moment (default: now), measured from "opening", "closing" or "killing"."""
         moment = at or self.now()
-        start = {"opening": self.opened, "closing": self.closed}.get(since)
+        start = {"opening": self.opened, "closing": self.closed, "killing": self.killed}.get(since)
         event = Event(moment - self.began, text, None if start is None else moment - start, since, mood)
         self.events.append(event)
         self.tell(event)

@@ -9,6 +9,9 @@ from typing import Any
 
 import aiohttp
 
+from sentinel.core.gateway import course_json
+from sentinel.core.gateway.course import Course
+
 _TIMEOUT = aiohttp.ClientTimeout(total=2)
 
 
@@ -73,6 +76,15 @@ async def look(session: aiohttp.ClientSession, console: str) -> Scene | None:
         gates=_gates(status["gates"]),
         breaches=tuple(breaches),
     )
+
+
+async def failovers(session: aiohttp.ClientSession, console: str, gateway: str) -> tuple[Course, ...]:
+    """The last failovers of this gateway, the latest last; none while the console does not answer."""
+    try:
+        told = await _json(session, f"http://{console}/api/v1/gateways")
+    except (aiohttp.ClientError, TimeoutError):
+        return ()
+    return tuple(course_json.read(row) for one in told if one["name"] == gateway for row in one["episodes"])
 
 
 async def _json(session: aiohttp.ClientSession, url: str) -> Any:

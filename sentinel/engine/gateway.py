@@ -267,6 +267,7 @@ class Driver:
                 promises_broken=broken,
                 tokens_in=tokens_in,
                 tokens_out=tokens_out,
+                start=heard.start,
             )
         )
 
@@ -338,6 +339,7 @@ class Driver:
                 target=row.name,
                 tokens_in=tokens[0],
                 tokens_out=tokens[1],
+                start=heard.start,
             )
         )
 

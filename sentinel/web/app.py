@@ -1,7 +1,7 @@
 """What is served, and where.
 
     web.listen    /metrics /healthz /readyz                     for the cluster
-    web.console   / /api/v1/status /api/v1/breaches /api/v1/records   on loopback only
+    web.console   / /api/v1/status /api/v1/breaches /api/v1/records /api/v1/gateways   on loopback only
 
 Anything that takes longer than a moment is made in one thread beside the loop, so that neither a
 scrape nor a look makes a question late.
@@ -16,7 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -31,6 +31,9 @@ from sentinel.settings.words import Address
 from sentinel.sinks.history import History
 from sentinel.web.listener import application, listening
 
+if TYPE_CHECKING:
+    from sentinel.core.gateway.course import Course
+
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 RECORDS = 100
 """Records given when no limit is named."""
@@ -43,6 +46,7 @@ _LOOPBACK = re.compile(r"(?i)(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _TARGET = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 T = TypeVar("T")
+Courses: TypeAlias = "Mapping[str, tuple[Course, ...]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,19 @@ async def serve(
     progress: Callable[[], tuple[bool, str]],
     ready: Callable[[], tuple[str, ...]],
     history: History | Mapping[str, History],
+    gateways: Callable[[], Courses] = dict,
     clock: Clock | None = None,
 ) -> AsyncIterator[Served]:
     """Serve until the block ends.
 
     `progress` says whether the scheduler goes on, and how it knows; `ready` says why we are not.
     A witness has a history for each tenant, and shows the one that is asked for by `?tenant=`.
+    `gateways` gives each gateway's last episodes.
     Raises OwnFault when one of the addresses cannot be had.
     """
     with Beside() as beside:
         health = Health(registry, progress, ready, beside, always_200=where.readyz_always_200)
-        console = Console(history, clock or Clock(), beside)
+        console = Console(history, clock or Clock(), beside, gateways)
         async with (
             listening(health.app(), where.listen, "web.listen") as first,
             listening(console.app(), where.console, "web.console") as second,
@@ -159,6 +165,7 @@ class Console:
     history: History | Mapping[str, History]
     clock: Clock
     beside: Beside
+    gateways: Callable[[], Courses] = dict
 
     def app(self) -> web.Application:
         """Its routes."""
@@ -167,6 +174,7 @@ class Console:
         app.router.add_get("/api/v1/status", self.status)
         app.router.add_get("/api/v1/breaches", self.breaches)
         app.router.add_get("/api/v1/records", self.records)
+        app.router.add_get("/api/v1/gateways", self.episodes)
         return app
 
     async def page(self, request: web.Request) -> web.Response:
@@ -198,6 +206,17 @@ class Console:
         check, target, limit = wanted(query)
         snapshot = self._history(request).snapshot()
         return await self._json(lambda: snapshot.records(check, target, limit))
+
+    async def episodes(self, _: web.Request) -> web.Response:
+        """The last failovers of each gateway, with the probes they were seen by."""
+        known = self.gateways()
+
+        def make() -> list[dict[str, Any]]:
+            from sentinel.core.gateway import course_json  # noqa: PLC0415  # who asks no gateway pays for none
+
+            return [{"name": name, "episodes": [*map(course_json.written, rows)]} for name, rows in known.items()]
+
+        return await self._json(make)
 
     async def _overview(self, histories: Mapping[str, History], now: float, *, still: bool) -> web.Response:
         snapshots = {name: history.snapshot() for name, history in histories.items()}

@@ -25,9 +25,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     assert not working_in(tmp_path)
 
 
-def start(folder: Path, path: str, seconds: str = "20s") -> subprocess.Popen[str]:
+def start(folder: Path, path: str, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "sentinel", "demo", "--for", seconds],
+        [sys.executable, "-m", "sentinel", "demo", "--for", "20s", *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -59,8 +59,11 @@ def in_order(text: str, *patterns: str) -> None:
         rest = rest[found.end() :]
 
 
-def test_the_hole_is_found_paged_about_and_proven_closed(folder: Path) -> None:
-    show = start(folder, BARE)
+def test_the_hole_is_found_paged_about_and_proven_closed_and_a_failover_is_measured(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    drawn = tmp_path_factory.mktemp("drawn") / "failover.svg"
+    show = start(folder, BARE, "--failover-svg", str(drawn))
     text, _ = show.communicate(timeout=PATIENCE)
 
     assert show.returncode == 0, text
@@ -77,8 +80,31 @@ def test_the_hole_is_found_paged_about_and_proven_closed(folder: Path) -> None:
         r"hole closed",
         r"proven closed.*\(\+[\d.]+ s\)",
         r"the page is resolved.*\(\+[\d.]+ s\)",
+        r"provider north is killed",
+        r"nobody answers: \w+.* +\(\+[\d.]+ s\)",
+        r"an answer again: failed_over, by south \(header X-Served-By\) +\(\+[\d.]+ s\)",
+        r"sentinel says pass: north to south, nobody answered for [\d.]+ to [\d.]+ s",
+        r"the gateway knows: [\d.]+ s, between the bounds",
     )
     assert "Traceback" not in text
+    lower, true, upper, promised = (figure(text, name) for name in ("F_lower", "true", "F_upper", "pass"))
+    assert 0 < lower <= true <= upper < promised == 30.0
+    assert "nobody answered for" in drawn.read_text()
+
+
+def figure(text: str, name: str) -> float:
+    """Of the table, seconds."""
+    [found] = re.findall(rf"^│ {name} +│ +([\d.]+) │", text, re.MULTILINE)
+    return float(found)
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_the_show(folder: Path) -> None:
+    show = start(folder, BARE, "--failover-svg", str(folder / "none" / "failover.svg"))
+    text, _ = show.communicate(timeout=PATIENCE)
+
+    assert show.returncode == 2, text
+    assert "none/failover.svg: no such folder" in text
+    assert "API server" not in text
 
 
 def test_with_prometheus_and_alertmanager_the_real_page_arrives(folder: Path) -> None:
@@ -94,6 +120,7 @@ def test_with_prometheus_and_alertmanager_the_real_page_arrives(folder: Path) ->
         r"the page arrives, from Alertmanager, over its webhook \(path (push|rule)\) +\(\+[\d.]+ s\)",
         r"hole closed",
         r"the page is resolved, from Alertmanager, over its webhook",
+        r"the gateway knows: [\d.]+ s, between the bounds",
     )
 
 

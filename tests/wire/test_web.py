@@ -20,12 +20,15 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
 from sentinel import logs
+from sentinel.core.gateway import course_json
+from sentinel.core.gateway.course import Course
 from sentinel.errors import OwnFault
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
 from sentinel.web import app, listener
 from sentinel.web.app import Served
+from tests.core.gateway.test_course import seen
 from tests.support.breaches import GET, LIST, Belief, a_round
 
 NOON = 1_795_230_000.0
@@ -41,6 +44,7 @@ class World:
     progress: tuple[bool, str] = (True, "last round 1.0 s ago")
     reasons: tuple[str, ...] = ()
     always_200: bool = False
+    gateways: dict[str, tuple[Course, ...]] = field(default_factory=dict)
     console: Address = ANY
     log: io.StringIO = field(default_factory=io.StringIO)
 
@@ -52,6 +56,7 @@ class World:
             progress=lambda: self.progress,
             ready=lambda: self.reasons,
             history=self.history,
+            gateways=lambda: self.gateways,
         )
 
 
@@ -237,7 +242,7 @@ async def test_readyz_can_be_200_always_and_says_what_is_missing_all_the_same(wo
     assert (answer.status, answer.json()["status"]) == (200, "not ready")
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/status", "/api/v1/breaches", "/api/v1/records"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/status", "/api/v1/breaches", "/api/v1/records", "/api/v1/gateways"])
 async def test_what_was_found_is_not_served_to_the_cluster(world, path):
     async with asking(world) as client:
         assert (await client.listen(path)).status == 404
@@ -266,6 +271,18 @@ async def test_the_console_gives_what_the_history_has(world):
     assert {reply.headers["Content-Type"] for reply in (status, breaches, records)} == {
         "application/json; charset=utf-8"
     }
+
+
+async def test_the_console_gives_each_gateways_failovers_with_their_probes(world):
+    async with asking(world) as client:
+        nothing = await client.console("/api/v1/gateways")
+        one = seen()
+        world.gateways = {"chat": (one, replace(one, pages=True)), "quiet": ()}
+        told = await client.console("/api/v1/gateways")
+
+    assert nothing.json() == []
+    assert [(row["name"], len(row["episodes"])) for row in told.json()] == [("chat", 2), ("quiet", 0)]
+    assert told.json()[0]["episodes"][0] == course_json.written(one)
 
 
 async def test_records_can_be_chosen_by_check_target_and_number(world):

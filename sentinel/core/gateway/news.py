@@ -27,6 +27,7 @@ class Probed:
     promises_broken: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    start: float = 0.0  # its beginning on the clock of the episodes
 
 
 @dataclass(frozen=True, slots=True)
