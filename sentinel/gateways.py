@@ -107,8 +107,8 @@ class Gateways:
         """
         chosen = settings.gateways if asks else ()
         self._metrics.forget_others([gateway.name for gateway in chosen])
-        self._courses.expect({gateway.name: gateway.failover.within.total_seconds() for gateway in chosen})
-        places = (self._metrics, self._log, self._courses, *listens)
+        self._courses.expect(gateway.name for gateway in chosen)
+        places: tuple[Listens, ...] = (self._metrics, self._log, self._courses, *listens)
         async with asked(chosen, asker_of(settings), self._clock, places) as drivers:
             # Before anything else is waited for: the first news must find their names.
             for driver in drivers:

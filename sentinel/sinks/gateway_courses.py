@@ -5,7 +5,7 @@ than that the end is kept; its figures are whole all the same.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from sentinel.core.gateway.course import MOST_PROBES, Course, Trace, course, trace_of
 from sentinel.core.gateway.news import Ended, News, Probed
@@ -21,12 +21,9 @@ class GatewayCourses:
         """Nothing happened yet."""
         self._kept: dict[str, _Kept] = {}
 
-    def expect(self, within: Mapping[str, float]) -> None:
-        """These are asked from now on, by name, with what was promised in seconds. Others are forgotten."""
-        known = self._kept
-        self._kept = {name: known.get(name, _Kept()) for name in within}
-        for name, seconds in within.items():
-            self._kept[name].within = seconds
+    def expect(self, gateways: Iterable[str]) -> None:
+        """These are asked from now on, by name. Others are forgotten."""
+        self._kept = {name: self._kept.get(name, _Kept()) for name in gateways}
 
     def put(self, news: News) -> None:
         """Keep it if it belongs to a course."""
@@ -36,7 +33,7 @@ class GatewayCourses:
                 kept.apart = news.at - news.start
                 kept.traces.append(trace_of(news))
             case Ended() if kept is not None:
-                kept.courses.append(course(news, kept.within, kept.apart, kept.traces))
+                kept.courses.append(course(news, kept.apart, kept.traces))
 
     def told(self) -> dict[str, tuple[Course, ...]]:
         """The last episodes by gateway, the latest last."""
@@ -47,7 +44,6 @@ class _Kept:
     """What is kept of one gateway."""
 
     def __init__(self) -> None:
-        self.within = 0.0
         self.apart = 0.0  # the wall clock is ahead by so much
         self.traces: deque[Trace] = deque(maxlen=MOST_PROBES)
         self.courses: deque[Course] = deque(maxlen=MOST_EPISODES)

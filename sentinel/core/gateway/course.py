@@ -72,7 +72,7 @@ def trace_of(probed: Probed) -> Trace:
     return Trace(probed.start, probed.start + judged.took, judged.outcome, judged.served.provider)
 
 
-def course(ended: Ended, within: float, apart: float, traces: Iterable[Trace]) -> Course:
+def course(ended: Ended, apart: float, traces: Iterable[Trace]) -> Course:
     """The course of an episode, from all probes of its gateway that are known.
 
     `apart`: what the wall clock is ahead of the clock of the episodes, seconds.
@@ -87,7 +87,7 @@ def course(ended: Ended, within: float, apart: float, traces: Iterable[Trace]) -
     return Course(
         gateway=ended.gateway,
         at=zero + apart,
-        within=within,
+        within=ended.within,
         episode=replace(episode, began=0.0, ended=episode.ended - zero),
         pages=ended.pages,
         traces=tuple(replace(trace, start=trace.start - zero, end=trace.end - zero) for trace in chosen),

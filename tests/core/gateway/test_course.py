@@ -29,7 +29,7 @@ def seen(switch: float = 8.0, fault: str = "fast", *, seed: int = 1, within: flo
     watch = Watch(Gateway(20.3, switch, fault, random.Random(seed)), within=within)
     watch.until(40 + switch)
     episode = watch.episodes[0]
-    return course(Ended("chat", episode, episode.pages(within)), within, APART, map(trace, watch.samples))
+    return course(Ended("chat", episode, episode.pages(within), within), APART, map(trace, watch.samples))
 
 
 @pytest.mark.parametrize("fault", ["fast", "hang", "retry"])
