@@ -183,12 +183,13 @@ async def test_a_timer_that_rings_a_little_early_is_no_slot_less_and_no_probe_mo
     assert len(run.asks.starts) in (29, 30)
 
 
-async def test_a_clock_that_jumped_is_ours_too():
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+async def test_a_clock_that_jumped_is_ours_too(seconds):
     run = Run(after(1020, fine, lambda start: (4.0, "headers") if start < 1021 else (0.5, "openai")))
 
     async def jump():
         await asyncio.sleep(21)
-        run.clock.jumped -= 3600
+        run.clock.jumped += seconds
 
     async with asyncio.TaskGroup() as group:
         group.create_task(jump())
@@ -196,6 +197,7 @@ async def test_a_clock_that_jumped_is_ours_too():
 
     assert set(run.outcomes) == {Outcome.HARNESS_ERROR, Outcome.SERVED_PRIMARY}
     assert {episode.verdict for episode in run.episodes} == {Verdict.INVALID}
+    assert not any(news.pages for news in run.of(Ended))
 
 
 async def test_a_dead_resolver_is_ours_told_once_and_pages_nobody():

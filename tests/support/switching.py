@@ -1,5 +1,6 @@
 """A gateway with two providers, whose primary dies when the test says so, and which needs a set time to switch."""
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ class Stub:
 
     dies: float = 1e18
     switch: float = 0.0
+    takes: float = 0.0
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
 
@@ -31,6 +33,7 @@ class Stub:
         song = canary.Canary(nonce).song
         streamed = asked.headers["accept"] == "text/event-stream"
         body = ROLE + chunk(song) + STOP + DONE if streamed else chat(song)
+        await asyncio.sleep(self.takes)
         kind = "text/event-stream" if streamed else "application/json"
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nx-litellm-model-id: {name}\r\nContent-Length: {len(body)}\r\n\r\n"
         await peer.send((head + body).encode())

@@ -20,7 +20,7 @@ from tests.support.authority import Authority
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.rawserver import raw_server
-from tests.support.sentinels import Sentinel
+from tests.support.sentinels import Metrics, Sentinel
 from tests.support.switching import Stub
 
 pytestmark = pytest.mark.asyncio
@@ -51,6 +51,7 @@ def gateway(url: str, key: Path) -> dict[str, Any]:
             {"name": "backup"},
         ],
         "baseline": "1s",
+        "patience": {"first_token": "3s", "total": "3s"},
         "burst": "500ms",
         "every": "1s",
     }
@@ -118,6 +119,26 @@ async def test_the_witness_measures_a_failover_and_its_metrics_say_so(tmp_path):
     assert all(asked["x-request-id"].startswith(f"tenant-sentinel-{canary.tag('witness')}") for asked in stub.headers)
 
 
+async def test_a_witness_that_stood_still_says_nothing_of_the_gateway_and_wakes_nobody(tmp_path):
+    """As on a node without a free processor: answers had come, and nobody was there to read them in time."""
+    stub = Stub(takes=1.1)
+    async with started(stub, tmp_path, "witness") as made:
+        await until(made, lambda: answered(made, "served_primary") >= 3)
+        known, before = episodes(made, "invalid"), answered(made, "served_primary")
+
+        made.process.pause()
+        await asyncio.sleep(5)
+        made.process.resume()
+        await until(made, lambda: answered(made, "served_primary") >= before + 3)
+        seen = made.metrics()
+
+    assert episodes_of(seen) == {"invalid"}
+    assert seen.sum("sentinel_gateway_failover_events_total", verdict="invalid") > known
+    assert outcomes_of(seen) == {"served_primary", "harness_error"}
+    assert not seen.sum("sentinel_gateway_failover_pages_total")
+    assert not seen.sum("sentinel_gateway_failover_open_seconds")
+
+
 async def test_a_tenants_sentinel_asks_with_its_own_nonce_and_no_provider_itself(tmp_path):
     stub = Stub()
     async with started(stub, tmp_path, "run", tenant="team-a") as made:
@@ -150,6 +171,16 @@ def answered(made: Sentinel, outcome: str) -> float:
 
 def episodes(made: Sentinel, verdict: str) -> float:
     return made.metrics().sum("sentinel_gateway_failover_events_total", verdict=verdict)
+
+
+def outcomes_of(seen: Metrics) -> set[str]:
+    found = seen.all("sentinel_gateway_probes_total", gateway="chat")
+    return {dict(labels)["outcome"] for labels, value in found.items() if value}
+
+
+def episodes_of(seen: Metrics) -> set[str]:
+    found = seen.all("sentinel_gateway_failover_events_total", gateway="chat")
+    return {dict(labels)["verdict"] for labels, value in found.items() if value}
 
 
 def lost(made: Sentinel, before: float) -> bool:

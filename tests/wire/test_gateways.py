@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+import socket
 import sys
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,13 +64,13 @@ class Heard:
 
 
 @asynccontextmanager
-async def watched(stub, tmp_path, *, asker=None):
+async def watched(stub, tmp_path, *, asker=None, host="127.0.0.1"):
     key = tmp_path / "key"
     key.write_text("abc\n")
     heard = Heard()
     async with raw_server(None, stub.behave) as server:
         path = tmp_path / "s.yaml"
-        path.write_text(CONFIG.replace("URL", server.url).replace("KEY", str(key)))
+        path.write_text(CONFIG.replace("URL", server.url.replace("127.0.0.1", host)).replace("KEY", str(key)))
         loaded = settings.load(path, {})
         asker = asker or Asker("witness", ("team-a", "team-b"), fast=True)
         async with gateways.asked(loaded.gateways, asker, Clock(), [heard]) as drivers:
@@ -96,6 +98,33 @@ async def test_the_primary_dies_and_the_truth_lies_between_the_bounds(tmp_path):
         Outcome.UNGRACEFUL_ERROR,
         Outcome.FAILED_OVER,
     }
+
+
+async def test_while_no_resolver_answers_nothing_is_said_of_the_gateway_and_nobody_is_woken(tmp_path, monkeypatch):
+    loop, dead = asyncio.get_running_loop(), asyncio.Event()
+    lookup = loop.getaddrinfo
+
+    async def resolve(host, *args, **kwargs):
+        if dead.is_set():
+            raise socket.gaierror(socket.EAI_AGAIN, "as a dead one is told of")
+        return await lookup(host, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolve, raising=False)
+    async with watched(Stub(), tmp_path, host="localhost") as (heard, _):
+        await heard.until(lambda: outcomes(heard)[Outcome.SERVED_PRIMARY] >= 3)
+        dead.set()
+        await heard.until(lambda: outcomes(heard)[Outcome.HARNESS_ERROR] >= 5)
+        dead.clear()
+        before = outcomes(heard)[Outcome.SERVED_PRIMARY]
+        await heard.until(lambda: outcomes(heard)[Outcome.SERVED_PRIMARY] >= before + 3)
+
+    assert set(outcomes(heard)) == {Outcome.SERVED_PRIMARY, Outcome.HARNESS_ERROR}
+    assert {news.episode.verdict for news in heard.of(Ended)} == {Verdict.INVALID}
+    assert not any(news.pages for news in heard.of(Ended))
+
+
+def outcomes(heard):
+    return Counter(news.judged.outcome for news in heard.of(Probed) if not news.target)
 
 
 async def test_key_headers_and_nonce_are_those_of_the_configuration(tmp_path):
