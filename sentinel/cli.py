@@ -6,6 +6,7 @@ Exit codes: 0 held, 1 breached, 2 usage or configuration, 3 inconclusive, 4 our 
 import asyncio
 import json
 import os
+import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -339,6 +340,72 @@ def doctor(
     raise typer.Exit(seen.exit_code)
 
 
+@app.command("verify-alerting")
+def verify_alerting(
+    prometheus: Annotated[str, typer.Option(help="Its URL, with its path prefix if it has one.")],
+    alertmanager: Annotated[
+        list[str] | None,
+        typer.Option(help="Its URL, dns+http:// for all replicas. Repeatable. Without: those Prometheus posts to."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A sentinel's file: its promise, and how soon it sees a hole.")
+    ] = None,
+    promise: Annotated[str, typer.Option(help="In place of the configuration's paging.promise.")] = "",
+    pager: Annotated[str, typer.Option(help="A pattern of the receivers that wake people. Without: the slowest.")] = "",
+    peer_timeout: Annotated[
+        str, typer.Option(help="Alertmanager's --cluster.peer-timeout, which no API tells.")
+    ] = "15s",
+    output: AsWhat = Output.TEXT,
+) -> None:
+    """How long a page takes at worst, and what can swallow it, from the live Prometheus and Alertmanagers."""
+    from sentinel import logs
+    from sentinel.core.paging.inspection import Wishes
+    from sentinel.reports import page_time
+    from sentinel.verify_alerting import Places, verify
+
+    urls = [_place("--prometheus", prometheus, "http", "https")]
+    urls += [_place("--alertmanager", url, "http", "https", "dns+http", "dns+https") for url in alertmanager or []]
+    try:
+        re.compile(pager)
+    except re.error as error:
+        typer.echo(f"--pager: found {pager!r}, expected a regular expression: {error}", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+    seconds, detection = _promised(config)
+    if promise:
+        seconds = _seconds(promise, "--promise")
+    logs.configure("error", "console")
+    wishes = Wishes(seconds, detection, _seconds(peer_timeout, "--peer-timeout"), pager)
+    seen = _asyncio(verify(Places(urls[0], tuple(urls[1:])), wishes))
+    said = json.dumps(page_time.as_json(seen), indent=2) + "\n" if output is Output.JSON else page_time.text(seen)
+    typer.echo(said, nl=False)
+    raise typer.Exit(page_time.exit_code(seen))
+
+
+def _promised(config: Path | None) -> tuple[float, float | None]:
+    """The promise, and how soon a hole is seen at worst; seconds."""
+    from sentinel.core.api.plan import PAGE_SECONDS
+    from sentinel.core.paging.inspection import Wishes
+    from sentinel.world import plan_of
+
+    if config is None:
+        return Wishes().promise, None
+    settings = _load(config)
+    promise = settings.paging.promise.total_seconds()
+    if settings.is_witness:
+        return promise, None
+    return promise, plan_of(settings).worst_page - PAGE_SECONDS
+
+
+def _place(option: str, text: str, *schemes: str) -> str:
+    from sentinel.settings.words import url
+
+    try:
+        return str(url(*schemes)(text))
+    except ValueError as error:
+        typer.echo(f"{option}: {error}", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+
+
 @app.command()
 def demo(
     seconds: Annotated[str, typer.Option("--for", help="How long, e.g. 60s.")] = "60s",
@@ -407,13 +474,13 @@ def main() -> None:
         sys.exit(OWN_FAULT)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, option: str = "--for") -> float:
     from sentinel.settings.duration import parse
 
     try:
         return parse(text).total_seconds()
     except ValueError:
-        typer.echo(f"--for: found {text!r}, expected a duration such as 60s", err=True)
+        typer.echo(f"{option}: found {text!r}, expected a duration such as 60s", err=True)
         raise typer.Exit(BAD_CONFIG) from None
 
 

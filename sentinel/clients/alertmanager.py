@@ -112,7 +112,7 @@ class Alertmanagers:
 
     async def _send(self, receiver: Receiver, data: bytes) -> tuple[int, str]:
         assert self._session is not None, "post is called inside `async with`"
-        headers = {"Host": _host(receiver)} if receiver.name else None
+        headers = {"Host": host_of(receiver)} if receiver.name else None
         tls = receiver.name if receiver.url.startswith("https") else None
         async with self._session.post(
             receiver.url + _ALERTS,
@@ -134,7 +134,8 @@ def _at(address: str, parts: SplitResult) -> Receiver:
     return Receiver(url, parts.hostname or "")
 
 
-def _host(receiver: Receiver) -> str:
+def host_of(receiver: Receiver) -> str:
+    """What a proxy before it wants to hear."""
     port = urlsplit(receiver.url).port
     return f"{receiver.name}:{port}" if port else receiver.name
 

@@ -18,8 +18,10 @@ class Alertmanager(MonitoringServer):
         *,
         gossip: bool = False,
         peers: Sequence["Alertmanager"] = (),
+        peer_timeout: str = "15s",
     ) -> None:
         super().__init__("alertmanager")
+        self._peer_timeout = peer_timeout
         text = config if isinstance(config, str) else yaml.safe_dump(dict(config))
         (self.folder / "alertmanager.yml").write_text(text)
         # An empty address turns clustering off, and with it 15 s of settling at the start.
@@ -31,6 +33,7 @@ class Alertmanager(MonitoringServer):
             "--config.file=alertmanager.yml",
             "--storage.path=data",
             f"--cluster.listen-address={self.gossip_address}",
+            f"--cluster.peer-timeout={self._peer_timeout}",
             *(f"--cluster.peer={peer}" for peer in self._peers),
         )
 

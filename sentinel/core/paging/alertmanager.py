@@ -44,7 +44,10 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager:
-    """What is known of one. `peers`: how many gossip, itself included. `destinations`: per receiver, how many."""
+    """What is known of one. `peers`: how many gossip, itself included. `destinations`: per receiver, how many.
+
+    `told`: whether Prometheus posts to it, where that can be seen.
+    """
 
     url: str
     version: str
@@ -54,6 +57,7 @@ class Alertmanager:
     silences: tuple[Silence, ...] = ()
     peers: int = 1
     settling: bool = False
+    told: bool = True
 
 
 def read(url: str, status: Any, config: Any, silences: Any) -> Alertmanager:

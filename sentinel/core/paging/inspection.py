@@ -200,6 +200,8 @@ class _Inspector:
         known = manager.peers if told is None else told
         way = (*formula.ring(known, manager.peers, self.wishes.peer_timeout), *formula.delivered())
         hidden = (*obstacles.of_silences(manager, labels), *obstacles.of_inhibitions(manager, labels))
+        if told is not None:
+            hidden = (*obstacles.not_told(manager), *hidden)
         ended = [self._ended(row, manager, caught) for caught in worlds]
         return max((one.after(way, hidden) for one in ended), key=_badness)
 
@@ -229,7 +231,7 @@ class _Inspector:
         for manager in self.managers:
             if manager.settling:
                 yield f"{manager.url}: its gossip is settling; it tells nobody meanwhile"
-            if told < manager.peers:
+            if 0 < told < manager.peers:
                 yield f"{manager.url}: Prometheus posts to {told} of {manager.peers} that gossip: let it post to each"
 
 

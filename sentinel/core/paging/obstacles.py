@@ -26,6 +26,7 @@ class Fault(StrEnum):
     SERIES_DROPPED = "series dropped"  # metric_relabel_configs take the series, or a label it needs
     ALERT_DROPPED = "alert dropped"  # alert_relabel_configs take the alert, or its name
     NOBODY_TOLD = "nobody told"  # Prometheus posts to no Alertmanager
+    NOT_TOLD = "not told"  # Prometheus posts to others, and no gossip brings it to this Alertmanager
     NO_DESTINATION = "no destination"  # the receiver is a name, with nothing behind it
     NOT_THE_PAGER = "not the pager"  # none of the receivers that wake people takes it
     MUTED = "muted"  # the route is silent at times
@@ -106,6 +107,13 @@ def dropped(steps: Step | None) -> Obstacle:
 def nobody_told() -> Obstacle:
     """Of all alerts, where Prometheus knows no Alertmanager."""
     return Obstacle(Fault.NOBODY_TOLD, "Prometheus posts to no Alertmanager", "name them in `alerting.alertmanagers`")
+
+
+def not_told(manager: Alertmanager) -> Iterator[Obstacle]:
+    """Of an Alertmanager that nobody brings our alerts to. A peer that gossips hears of them, and only later."""
+    if not manager.told and manager.peers == 1:
+        hint = "name it in Prometheus' `alerting.alertmanagers`"
+        yield Obstacle(Fault.NOT_TOLD, f"Prometheus does not post to {manager.url}", hint)
 
 
 def not_the_pager(names: str, pager: str) -> Obstacle:

@@ -1,5 +1,7 @@
 """Is the page on time: the formula on known installations, and every fault that is looked for."""
 
+from dataclasses import replace
+
 import pytest
 
 from sentinel.core.paging import duration, ours
@@ -275,6 +277,18 @@ def test_the_worst_of_several_alertmanagers_counts() -> None:
     seen = inspect(good.prometheus(), [good.alertmanager("http://a"), bad.alertmanager("http://b")], Wishes())
 
     assert {row.worst for row in seen.broken} == {360, 310}
+
+
+def test_an_alertmanager_that_prometheus_does_not_know_is_an_obstacle_unless_gossip_brings_it_there() -> None:
+    stack = Stack()
+    stranger = replace(stack.alertmanager("http://stranger"), told=False)
+
+    seen = inspect(stack.prometheus(), [stack.alertmanager(), stranger], Wishes())
+    assert {obstacle.fault for row in seen.broken for obstacle in row.obstacles} == {Fault.NOT_TOLD}
+    assert {row.path for row in seen.broken} == {"rule"}
+
+    gossiping = inspect(stack.prometheus(), [replace(stranger, peers=2)], Wishes())
+    assert not gossiping.broken
 
 
 def test_tickets_and_the_shadow_may_take_their_time() -> None:
