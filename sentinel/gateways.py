@@ -1,6 +1,6 @@
 """Joins the gateways of the configuration with who asks them: settings in, running drivers out.
 
-    settings -> CompletionProbe (a session for each CA) -> engine.gateway.Driver -> metrics, log, courses
+    settings -> CompletionProbe (one way for each CA) -> engine.gateway.Driver -> metrics, log, courses
 
 The witness asks every two seconds, and faster when something is wrong; a tenant asks once a minute,
 with its own key and nonce. `Gateways` is all that either needs.
@@ -69,7 +69,7 @@ def asker_of(settings: Settings) -> Asker:
 class Way:
     """What the gateways of one CA are asked by; with a `fault` none of them can be: each probe is our own error."""
 
-    session: Completions
+    completions: Completions
     fault: str = ""
 
 
@@ -122,25 +122,24 @@ class Gateways:
 async def asked(
     gateways: Sequence[written.Gateway], asker: Asker, clock: Clock, listens: Sequence[Listens]
 ) -> AsyncIterator[tuple[Driver, ...]]:
-    """The drivers, running until the block ends; the connections are closed after them."""
+    """The drivers, running until the block ends."""
     if not gateways:
         yield ()
         return
-    async with contextlib.AsyncExitStack() as stack:
-        ways = {ca: await _way(ca, clock, stack) for ca in dict.fromkeys([None, *(row.ca for row in gateways)])}
-        disturbances = Disturbances(clock)
-        drivers = tuple(
-            Driver(plan_of(gateway, asker, ways, clock), clock, asker.nonce, All(tuple(listens)), disturbances)
-            for gateway in gateways
-        )
-        start = await stack.enter_async_context(tasks.running())
+    ways = {ca: _way(ca, clock) for ca in dict.fromkeys([None, *(row.ca for row in gateways)])}
+    disturbances = Disturbances(clock)
+    drivers = tuple(
+        Driver(plan_of(gateway, asker, ways, clock), clock, asker.nonce, All(tuple(listens)), disturbances)
+        for gateway in gateways
+    )
+    async with tasks.running() as start:
         start("our own disturbances", disturbances.watch)
         for driver in drivers:
             start(f"gateway {driver.plan.name}", driver.run)
         yield drivers
 
 
-async def _way(ca: Path | None, clock: Clock, stack: contextlib.AsyncExitStack) -> Way:
+def _way(ca: Path | None, clock: Clock) -> Way:
     """A file that is none must not end a process that has isolation to prove."""
     tls, fault = None, ""
     try:
@@ -148,7 +147,7 @@ async def _way(ca: Path | None, clock: Clock, stack: contextlib.AsyncExitStack) 
     except OwnFault as error:
         fault = str(error)
         _log.error("gateway.unasked", why=fault)
-    return Way(await stack.enter_async_context(Completions(tls, clock)), fault)
+    return Way(Completions(tls, clock), fault)
 
 
 def plan_of(gateway: written.Gateway, asker: Asker, ways: Mapping[Path | None, Way], clock: Clock) -> Plan:
@@ -176,7 +175,7 @@ def probe_of(gateway: written.Gateway, way: Way, clock: Clock) -> CompletionProb
         url=gateway.url,
         dialect=Dialect(gateway.dialect),
         model=gateway.model,
-        completions=way.session,
+        completions=way.completions,
         clock=clock,
         key=HeldToken(way.fault) if way.fault else _source(gateway.key),
         headers={row.name: row.value for row in gateway.headers if row.value is not None},
@@ -213,7 +212,7 @@ def _directs(gateway: written.Gateway, way: Way, clock: Clock) -> list[Direct]:
             url=row.direct.url,
             dialect=Dialect(row.direct.dialect),
             model=row.direct.model,
-            completions=way.session,
+            completions=way.completions,
             clock=clock,
             key=_source(row.direct.key),
             deadlines=_deadlines(gateway.patience),

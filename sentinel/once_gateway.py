@@ -24,9 +24,8 @@ async def ask(settings: Settings, name: str, *, stream: bool = True) -> Seen:
     gateway = next(gateway for gateway in settings.gateways if f"{CHECK}/{gateway.name}" == name)
     asker = gateways.asker_of(settings)
     clock, canary = Clock(), Canary(asker.nonce())
-    async with Completions(trust(gateway.ca), clock) as session:
-        probe = gateways.probe_of(gateway, gateways.Way(session), clock)
-        heard = await probe.ask(canary, stream=stream)
+    probe = gateways.probe_of(gateway, gateways.Way(Completions(trust(gateway.ca), clock)), clock)
+    heard = await probe.ask(canary, stream=stream)
     return _seen(gateway, canary, heard, asker)
 
 

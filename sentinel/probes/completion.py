@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sentinel.clients.clock import Clock
-from sentinel.clients.completions import Answer, Broken, Completions
+from sentinel.clients.completions import Broken, Completions
 from sentinel.clients.tokens import NoToken, Source
 from sentinel.core.gateway.canary import Canary
 from sentinel.core.gateway.completion import Deadlines, Heard, Trouble
@@ -32,14 +32,49 @@ def _nothing() -> None:
 
 
 @dataclass
-class _Progress:
-    """How far one answer has come."""
+class _Ear:
+    """What was heard of one answer so far. `turn` is set when what we wait for becomes another thing."""
 
+    dialect: Dialect
+    on_token: Callable[[], None]
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    connected_at: float | None = None
+    answered_at: float | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    connected: float | None = None
-    answered: float | None = None
     listener: Listener | None = None
+    ended_at: float | None = None
+    why: Trouble | Exception | None = None
+
+    @property
+    def hurry(self) -> bool:
+        """Until the first token somebody waits for it."""
+        return self.listener is None or self.listener.first_token is None
+
+    @property
+    def over(self) -> bool:
+        return self.ended_at is not None
+
+    def connected(self, at: float) -> None:
+        self.connected_at = at
+
+    def answered(self, status: int, headers: Mapping[str, str], at: float) -> None:
+        self.answered_at, self.status, self.headers = at, status, headers
+        self.listener = Listener(self.dialect, headers.get("content-type", ""))
+        self.turn.set()
+
+    def heard(self, chunk: bytes, at: float) -> bool:
+        listener, hurry = self.listener, self.hurry
+        assert listener is not None, "the headers come before"
+        listener.feed(chunk, at)
+        if hurry and not self.hurry:
+            self.on_token()
+            self.turn.set()
+        return not (listener.enough or listener.complete)
+
+    def ended(self, why: Trouble | Exception | None, at: float) -> None:
+        self.ended_at, self.why = at, why
+        self.turn.set()
 
 
 @dataclass(frozen=True)
@@ -60,89 +95,79 @@ class CompletionProbe:
     async def ask(self, canary: Canary, *, stream: bool, on_token: Callable[[], None] = _nothing) -> Heard:
         """Ask once. Whatever comes, or does not, is a `Heard`. `on_token` is told of the first token, at once."""
         start, at = self.clock.monotonic(), self.clock.wall()
-        progress = _Progress()
+        ear = _Ear(self.dialect, on_token)
         try:
-            trouble = await self._asked(canary, progress, start, on_token, stream=stream)
+            trouble = await self._asked(canary, ear, start, stream=stream)
         except Broken as broken:
             trouble = broken.trouble
         except OwnFault:
             trouble = Trouble.KEY
-        end = self.clock.monotonic()
-        listener = progress.listener
+        end = self.clock.monotonic() if ear.ended_at is None else ear.ended_at
         return Heard(
             start=start,
             at=at,
             took=end - start,
             stream=stream,
-            status=progress.status,
-            headers=progress.headers,
-            connected=None if progress.connected is None else progress.connected - start,
-            answered=None if progress.answered is None else progress.answered - start,
+            status=ear.status,
+            headers=ear.headers,
+            connected=None if ear.connected_at is None else ear.connected_at - start,
+            answered=None if ear.answered_at is None else ear.answered_at - start,
             trouble=trouble,
-            transcript=listener.finish(end) if listener is not None else Transcript(),
+            transcript=ear.listener.finish(end) if ear.listener is not None else Transcript(),
         )
 
-    async def _asked(
-        self, canary: Canary, progress: _Progress, start: float, on_token: Callable[[], None], *, stream: bool
-    ) -> Trouble | None:
+    async def _asked(self, canary: Canary, ear: _Ear, start: float, *, stream: bool) -> Trouble | None:
         wanted = Wanted(self.model, canary.prompt, self.most_tokens, stream)
         speaker = SPEAKERS[self.dialect]
-        limits = self.deadlines
-        until = start + min(limits.total, limits.first_token if stream else limits.total)
+        connect = min(start + self.deadlines.connect, self._until(ear, start, stream=stream))
         post = self.completions.post(
             speaker.path(self.url, wanted),
             self._headers(canary, stream=stream),
             json.dumps(speaker.body(wanted)).encode(),
-            connect=limits.connect,
-            until=self._on_loop(until),
+            ear,
+            until=self._on_loop(connect),
         )
+        async with post as exchange:
+            while not ear.over:
+                until = self._until(ear, start, stream=stream)
+                if not await self._turned(ear, until):
+                    exchange.catch_up()
+                    if self._nothing_since(ear, start, until, stream=stream):
+                        return self._late(ear, start, until)
+        if isinstance(ear.why, Exception):
+            raise ear.why
+        return ear.why
+
+    async def _turned(self, ear: _Ear, until: float) -> bool:
+        ear.turn.clear()
         try:
-            async with post as answer:
-                progress.status, progress.headers = answer.status, answer.headers
-                progress.connected, progress.answered = answer.connected, self.clock.monotonic()
-                progress.listener = Listener(self.dialect, answer.headers.get("content-type", ""))
-                return await self._listened(answer, progress.listener, start, on_token, stream=stream)
-        except Broken as broken:
-            if broken.trouble is Trouble.LATE_HEADERS and self.clock.monotonic() - until > LATE:
-                raise Broken(Trouble.LAG) from broken
-            raise
+            async with asyncio.timeout_at(self._on_loop(until)):
+                return await ear.turn.wait()
+        except TimeoutError:
+            return False
 
-    async def _listened(
-        self, answer: Answer, listener: Listener, start: float, on_token: Callable[[], None], *, stream: bool
-    ) -> Trouble | None:
-        while not _over(listener):
-            until = self._until(listener, start, stream=stream)
-            try:
-                async with asyncio.timeout_at(self._on_loop(until)):
-                    chunk = await answer.read()
-            except TimeoutError:
-                return self._late(listener, start, until)
-            except Broken as broken:
-                return broken.trouble
-            if not chunk:
-                return None
-            before = listener.first_token
-            listener.feed(chunk, self.clock.monotonic())
-            if before != listener.first_token:  # it is set once
-                on_token()
-        return None
+    def _nothing_since(self, ear: _Ear, start: float, until: float, *, stream: bool) -> bool:
+        """Each token lets us wait longer; that is looked at only when the time would be over."""
+        return not ear.over and self._until(ear, start, stream=stream) <= until
 
-    def _until(self, listener: Listener, start: float, *, stream: bool) -> float:
-        """Until when the next bytes must be there, on our clock."""
-        limits = self.deadlines
+    def _until(self, ear: _Ear, start: float, *, stream: bool) -> float:
+        """Until when what is waited for must be there, on our clock."""
+        limits, listener = self.deadlines, ear.listener
         end = start + limits.total
         if not stream:
             return end
-        if listener.last_sign is not None and listener.first_token is not None:
+        if listener is not None and listener.first_token is not None and listener.last_sign is not None:
             return min(end, listener.last_sign + limits.idle)
         return min(end, start + limits.first_token)
 
-    def _late(self, listener: Listener, start: float, until: float) -> Trouble:
+    def _late(self, ear: _Ear, start: float, until: float) -> Trouble:
         if self.clock.monotonic() - until > LATE:
             return Trouble.LAG
+        if ear.listener is None:
+            return Trouble.LATE_HEADERS
         if until >= start + self.deadlines.total:
             return Trouble.TOO_LONG
-        return Trouble.LATE_TOKEN if listener.first_token is None else Trouble.IDLE
+        return Trouble.LATE_TOKEN if ear.listener.first_token is None else Trouble.IDLE
 
     def _on_loop(self, at: float) -> float:
         """The same moment on the loop's clock, which need not be ours."""
@@ -159,7 +184,3 @@ class CompletionProbe:
             **self.headers,
             **secret,
         }
-
-
-def _over(listener: Listener) -> bool:
-    return listener.enough or listener.complete

@@ -34,12 +34,11 @@ class Moment:
 class World:
     gateway: Gateway
     moment: Moment
-    session: Completions
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, *, stream: bool = True) -> tuple[Judged, str]:
         """As sentinel asks, and by whom it was answered."""
-        probe = CompletionProbe(self.gateway.url, Dialect.OPENAI_CHAT, "counts", self.session, Clock())
+        probe = CompletionProbe(self.gateway.url, Dialect.OPENAI_CHAT, "counts", Completions(), Clock())
         heard = await probe.ask(ASKED, stream=stream, on_token=self.begun.set)
         judged = judge(heard, ASKED, Expected("north", (), PRESETS["plain"]))
         return judged, heard.headers.get(SERVED_BY.lower(), "")
@@ -49,8 +48,8 @@ class World:
 async def world(patience: float = 5.0) -> AsyncIterator[World]:
     moment = Moment()
     north, south = (Provider(name, lambda: moment.now) for name in ("north", "south"))
-    async with north, south, Gateway(north, south, patience, lambda: moment.now) as gateway, Completions() as session:
-        yield World(gateway, moment, session)
+    async with north, south, Gateway(north, south, patience, lambda: moment.now) as gateway:
+        yield World(gateway, moment)
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -46,7 +46,6 @@ async def portkey(tmp_path) -> AsyncIterator[Portkey]:
     async with (
         raw_server(None, primary.behave) as one,
         raw_server(None, backup.behave) as two,
-        Completions() as session,
     ):
         targets = [
             {"provider": "openai", "api_key": "k", "custom_host": f"{server.url}/v1", "request_timeout": 2000}
@@ -61,7 +60,7 @@ async def portkey(tmp_path) -> AsyncIterator[Portkey]:
                     url=f"http://127.0.0.1:{port}/v1/chat/completions",
                     dialect=Dialect.OPENAI_CHAT,
                     model="m",
-                    completions=session,
+                    completions=Completions(),
                     clock=Clock(),
                     headers={"x-portkey-config": config},
                     deadlines=PATIENCE,
@@ -136,8 +135,7 @@ async def test_a_gateway_that_was_killed_is_unreachable(tmp_path, stream):
     async with portkey(tmp_path) as gateway:
         await gateway.ask("ok", stream=stream)
 
-    async with Completions() as session:
-        probe = CompletionProbe(gateway.probe.url, Dialect.OPENAI_CHAT, "m", session, Clock())
-        heard = await probe.ask(r.ASKED, stream=stream)
+    probe = CompletionProbe(gateway.probe.url, Dialect.OPENAI_CHAT, "m", Completions(), Clock())
+    heard = await probe.ask(r.ASKED, stream=stream)
 
     assert judge(heard, r.ASKED, r.expected("portkey")).outcome is O.GATEWAY_UNREACHABLE

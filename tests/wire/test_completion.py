@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import trustme
 
-from sentinel.clients import completions
+from sentinel.clients import completions, exchange
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions
 from sentinel.clients.tokens import FileToken
@@ -62,10 +62,10 @@ class Far:
 
 @asynccontextmanager
 async def gateway(behave: Behave, *, authority: Any = None, tls=None, deadlines=PATIENT, **options):
-    async with raw_server(authority, behave) as server, Completions(tls) as session:
+    async with raw_server(authority, behave) as server:
         url = f"{server.url}/v1/chat/completions"
         settings: dict[str, Any] = {"dialect": Dialect.OPENAI_CHAT, "model": "chat"} | options
-        probe = CompletionProbe(url=url, completions=session, clock=Clock(), deadlines=deadlines, **settings)
+        probe = CompletionProbe(url=url, completions=Completions(tls), clock=Clock(), deadlines=deadlines, **settings)
         yield Far(probe, server, [])
 
 
@@ -263,6 +263,45 @@ async def test_tokens_without_end_are_stopped_when_all_of_the_time_is_over():
         heard, judged = await far.ask()
 
     assert (heard.trouble, judged.outcome) == (Trouble.TOO_LONG, O.STALLED_STREAM)
+
+
+async def test_after_the_first_token_the_time_between_tokens_counts():
+    impatient = replace(PATIENT, idle=0.5)
+    async with gateway(then(streamed(ROLE, *words(4), end=b""), hangs), deadlines=impatient) as far:
+        heard, judged = await far.ask()
+
+    assert (heard.trouble, judged.outcome) == (Trouble.IDLE, O.STALLED_STREAM)
+    assert heard.took < PATIENT.first_token
+
+
+async def test_tokens_that_are_still_to_be_read_are_no_silence(monkeypatch):
+    monkeypatch.setattr(exchange, "GATHER_SECONDS", 1000.0)
+
+    async def behave(peer: Peer, asked: Asked) -> None:
+        await peer.send(head("200 OK", "text/event-stream", CHUNKED), *pieces(ROLE))
+        for word in words(13):
+            await peer.send(*pieces(word))
+            await asyncio.sleep(0.1)
+        await peer.send(*pieces(STOP, DONE))
+        await hangs(peer)
+
+    async with gateway(behave, deadlines=replace(PATIENT, idle=1.0)) as far:
+        heard, judged = await far.ask()
+
+    assert (heard.trouble, judged.outcome) == (None, O.SERVED_UNKNOWN)
+
+
+async def test_an_answer_took_until_its_end_came_and_not_until_that_was_read(monkeypatch):
+    monkeypatch.setattr(exchange, "GATHER_SECONDS", 2.0)
+
+    async with gateway(then(streamed(ROLE, *words(13), STOP, DONE, end=b""), hangs)) as far:
+        start = asyncio.get_running_loop().time()
+        heard, _ = await far.ask()
+        waited = asyncio.get_running_loop().time() - start
+
+    assert waited - heard.took > 1.0
+    assert heard.transcript.last_token is not None
+    assert heard.transcript.last_token - heard.start <= heard.took
 
 
 async def test_nobody_listens_there():

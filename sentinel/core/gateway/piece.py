@@ -6,7 +6,7 @@ or of another type than it should be counts as not said: a gateway may send anyt
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,7 @@ class Failure:
     envelope: bool = False  # it has the form that the dialect's clients understand
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):  # sixty are made for each answer, and this kind costs a fifth of a dataclass
     """What one document adds to the answer."""
 
     known: bool = False  # it has the form of this dialect
@@ -50,7 +49,7 @@ class Wanted:
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """The value if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> Sequence[Any]:
@@ -83,7 +82,7 @@ def failure_of(doc: Mapping[str, Any]) -> Failure | None:
     A gateway reports errors in its own words whatever the dialect. `"error": null` is no error.
     """
     told = doc.get("error")
-    if isinstance(told, Mapping) and told:
+    if isinstance(told, dict) and told:
         kinds = (told.get(key) for key in ("type", "code", "status"))
         kind = next((str(kind)[:_MOST_KIND] for kind in kinds if isinstance(kind, (str, int))), "")
         return Failure(kind, envelope=bool(text(told.get("message"))))

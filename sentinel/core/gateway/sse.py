@@ -8,7 +8,7 @@ want whole decoded lines, and keep a line without end in memory until there is n
 Grammar: the HTML standard, section 9.2.6. Of its fields only `event` and `data` mean anything here.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST_LINE = 64 * 1024
 """Bytes of one line that are kept. A token takes some hundred; a reasoning block some thousand."""
@@ -17,8 +17,7 @@ MOST_EVENT = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event. `cut`: it was longer than is kept, so its data is a beginning only."""
 
     data: str

@@ -12,12 +12,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sentinel.core.gateway import sse
 from sentinel.core.gateway.dialect import SPEAKERS, Dialect
 from sentinel.core.gateway.dialects.openai_chat import DONE
-from sentinel.core.gateway.piece import NOTHING, Failure, Piece, mapping
+from sentinel.core.gateway.piece import NOTHING, Failure, Piece
 
 MOST_BODY = 64 * 1024
 """Bytes of an answer in one piece, or of an error, that are kept."""
@@ -52,8 +52,7 @@ class Came(StrEnum):
     OTHER = "no text"  # a role, a ping, a usage
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     """That something came, and when, on the caller's clock; neither its words nor its length, which tells of them."""
 
     at: float
@@ -299,4 +298,4 @@ def _json(text: str) -> Mapping[str, Any] | None:
         doc = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return mapping(doc) if isinstance(doc, dict) else None
+    return doc if isinstance(doc, dict) else None
