@@ -4,6 +4,7 @@ Exit codes: 0 held, 1 breached, 2 usage or configuration, 3 inconclusive, 4 our 
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from sentinel import __version__
 from sentinel.errors import ClientError, ConfigError, OwnFault, Problem, SentinelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from sentinel.reports.net_forecast import NetForecast
     from sentinel.settings import Settings
@@ -44,6 +45,8 @@ config_app = typer.Typer(help="The configuration: its schema, and what is in eff
 app.add_typer(config_app, name="config")
 baseline_app = typer.Typer(help="What is open today, for the first week.", no_args_is_help=True)
 app.add_typer(baseline_app, name="baseline")
+report_app = typer.Typer(help="Evidence from the journal, and whether the journal is what was written.")
+app.add_typer(report_app, name="report")
 
 
 class Output(StrEnum):
@@ -53,6 +56,22 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Form(StrEnum):
+    """How evidence is written."""
+
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+
+DEFAULT_JOURNALS = [Path("/var/lib/sentinel")]
+Journals = Annotated[
+    list[Path],
+    typer.Option("--journal", help="A folder of journals, or a file. Repeatable."),
+]
+Heads = Annotated[
+    str, typer.Option("--anchors", help="A file, or - for standard input: log lines journal.head, or what was posted.")
+]
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="SENTINEL_CONFIG", help="The configuration file.")]
 AsWhat = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 
@@ -463,6 +482,69 @@ def propose(
     if blind or seen.reasons:
         typer.echo(f"not all could be seen: {blind} questions inconclusive. {'; '.join(seen.reasons)}", err=True)
         raise typer.Exit(UNKNOWN)
+
+
+@report_app.callback(invoke_without_command=True)
+def report(
+    context: typer.Context,
+    journal: Journals = DEFAULT_JOURNALS,
+    since: Annotated[str, typer.Option(help="2026-11-21T02:43:06Z, or 30d for thirty days ago.")] = "30d",
+    until: Annotated[str, typer.Option(help="In the same words; now by default.")] = "",
+    anchors: Heads = "",
+    cluster: Annotated[str, typer.Option(help="Whose name stands above it.")] = "",
+    output: Annotated[Form, typer.Option("--output", "-o", help="markdown, html or json.")] = Form.MARKDOWN,
+) -> None:
+    """Evidence of a time, from journals alone: what was proven, what was not, breaches, failovers, gaps."""
+    if context.invoked_subcommand is not None:
+        return
+    from sentinel import auditing
+    from sentinel.reports import evidence
+    from sentinel.settings import moment
+
+    now = datetime.now(UTC)
+    try:
+        begin, end = moment.parse(since, now), moment.parse(until, now) or now.timestamp()
+    except ValueError as error:
+        typer.echo(f"--since, --until: {error}", err=True)
+        raise typer.Exit(BAD_CONFIG) from None
+    if begin is None or begin >= end:
+        typer.echo("--since: expected a moment before --until", err=True)
+        raise typer.Exit(BAD_CONFIG)
+    with _given():
+        seen = auditing.account(auditing.find(journal), begin, end, auditing.gather(anchors), cluster)
+    match output:
+        case Form.JSON:
+            typer.echo(json.dumps(evidence.as_json(seen), indent=2))
+        case Form.MARKDOWN:
+            typer.echo(evidence.markdown(seen), nl=False)
+        case Form.HTML:
+            from sentinel.web import evidence as page
+
+            typer.echo(page.page(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+@report_app.command()
+def verify(journal: Journals = DEFAULT_JOURNALS, anchors: Heads = "", output: AsWhat = Output.TEXT) -> None:
+    """Whether journals are what was written: recomputes the chain, against heads told elsewhere."""
+    from sentinel import auditing
+    from sentinel.reports import verification
+
+    with _given():
+        told = auditing.gather(anchors)
+        seen = verification.verification(auditing.verify(auditing.find(journal), told), told)
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else verification.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+@contextlib.contextmanager
+def _given() -> "Iterator[None]":
+    """What was given cannot be read."""
+    try:
+        yield
+    except OwnFault as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(BAD_CONFIG) from error
 
 
 def main() -> None:

@@ -1,0 +1,246 @@
+"""Account: what a time's journals say, as one value; every form of the report is written from it.
+
+    rows, in the order of each journal --take--> Accounting --close--> Account
+
+What is kept while reading grows with tenants, targets and incidents, never with the number of lines.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sentinel.core.audit import pairs as pairs_
+from sentinel.core.audit.chain import Head
+from sentinel.core.audit.incidents import ENDED, Incident, Incidents
+from sentinel.core.audit.pairs import Blind, Pair, Pairs, moment
+from sentinel.core.audit.presence import Gap, Presence
+from sentinel.core.audit.verified import Standing, Verified
+
+MOST_OUTAGES = 5000
+LEAST = 0.95
+"""Of the time of all pairs that must be proven, or the report is no proof."""
+_OF_THE_FILE = ("file", "torn")
+_NEWS = ("opened", "paged", *ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Users of a gateway were without an answer. Wall seconds; `lower` and `upper`: the bounds that are judged."""
+
+    gateway: str
+    began: float
+    ended: float
+    verdict: str
+    source: str
+    to: str
+    lower: float | None
+    upper: float | None
+    user: float | None
+    within: float
+    bad: int
+    journal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """What was not proven, in words of a closed list; `last`: whether it still was so at the end."""
+
+    tenant: str
+    what: str  # see `_UNCOVERED`
+    which: tuple[str, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One journal that was read."""
+
+    name: str
+    by: str  # `witness`, or the tenant's name
+    version: str
+    lines: int
+    starts: int
+    reloads: int
+    verified: Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of a time, from `since` to `until`, wall seconds."""
+
+    cluster: str
+    since: float
+    until: float
+    sources: tuple[Source, ...]
+    pairs: tuple[Pair, ...]
+    blinds: tuple[Blind, ...]
+    incidents: tuple[Incident, ...]
+    outages: tuple[Outage, ...]
+    gaps: tuple[Gap, ...]
+    uncovered: tuple[Uncovered, ...]
+    requests: int
+    left_out: int
+    lost: tuple[Head, ...] = ()  # heads that were told of journals that are not here
+
+    @property
+    def seconds(self) -> float:
+        """How long the time is."""
+        return self.until - self.since
+
+    @property
+    def proven(self) -> float:
+        """Of the time of all pairs, the share in which they were proven shut."""
+        return pairs_.share(self.pairs, self.seconds)
+
+    @property
+    def proofs(self) -> int:
+        """Denials that were proven."""
+        return sum(pair.proofs for pair in self.pairs)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a journal is not what was written, or is gone."""
+        return bool(self.lost) or any(source.verified.standing is Standing.BROKEN for source in self.sources)
+
+    @property
+    def exit_code(self) -> int:
+        """0 proven; 1 a breach, a promise about a gateway broken, or a journal that was tampered with; 3 not proven."""
+        if self.broken or self.incidents or any(outage.verdict == "violation" for outage in self.outages):
+            return 1
+        return 0 if self.pairs and self.proven >= LEAST else 3
+
+
+_UNCOVERED = ("uncovered", "left_out", "review_only", "incomplete", "wrong_identity", "not_applicable", "unwatched")
+
+
+@dataclass
+class Accounting:
+    """All journals while they are read; one after the other, or in turns."""
+
+    since: float
+    until: float
+    cluster: str = ""
+
+    def __post_init__(self) -> None:
+        """Nothing is known yet."""
+        self._presences: dict[str, Presence] = {}
+        self._pairs = Pairs(self.since, self.until)
+        self._incidents = Incidents()
+        self._outages: list[Outage] = []
+        self._uncovered: dict[tuple[str, str], tuple[tuple[str, ...], bool]] = {}
+        self._lines: Counter[str] = Counter()
+        self._about: dict[str, tuple[str, str]] = {}
+        self._left_out = self._requests = 0
+
+    def presence(self, journal: str) -> Presence:
+        """Of one journal."""
+        return self._presences.setdefault(journal, Presence(journal, self.since, self.until))
+
+    def touch(self, journal: str, at: float) -> None:
+        """A line of which only its time counts."""
+        self._see(journal, at, "", "")
+
+    def take(self, journal: str, row: Mapping[str, Any]) -> None:
+        """A line."""
+        at, event = moment(row.get("at")), str(row.get("event"))
+        if at is None:
+            return
+        presence = self._see(journal, at, event, str(row.get("turn", "")))
+        if at > self.until:
+            return
+        match event:
+            case "process":
+                self._about[journal] = (str(row.get("by", "")), str(row.get("version", "")))
+            case "round":
+                self._pairs.take(journal, at, row, presence.started)
+                self._requests += int(row.get("questions", 0)) if at >= self.since else 0
+                self._cover(at, row)
+            case "episode":
+                self._break_off(journal, row)
+            case _ if event in _NEWS:
+                self._incidents.take(journal, at, row)
+
+    def close(self, verified: Mapping[str, Verified]) -> Account:
+        """What is known. `verified`: of each journal how far it can be believed."""
+        last = {name: presence.last for name, presence in self._presences.items() if presence.last is not None}
+        pairs, blinds = self._pairs.close(last)
+        gaps = [gap for name in verified for gap in self.presence(name).close()]
+        return Account(
+            cluster=self.cluster,
+            since=self.since,
+            until=self.until,
+            sources=tuple(self._source(name, found) for name, found in verified.items()),
+            pairs=pairs,
+            blinds=blinds,
+            incidents=self._incidents.close(self.since, self.until),
+            outages=tuple(sorted(self._outages, key=lambda one: one.began)),
+            gaps=tuple(sorted(gaps, key=lambda gap: gap.since)),
+            uncovered=tuple(Uncovered(*key, *found) for key, found in sorted(self._uncovered.items())),
+            requests=self._requests,
+            left_out=self._left_out + self._incidents.left_out,
+        )
+
+    def _see(self, journal: str, at: float, event: str, turn: str) -> Presence:
+        presence = self.presence(journal)
+        before = presence.last
+        self._lines[journal] += 1
+        if event in _OF_THE_FILE:
+            # They are written with the line after them, which says itself when somebody was back.
+            return presence
+        if presence.take(at, event, turn) and before is not None:
+            self._pairs.cut(journal, before)
+        return presence
+
+    def _source(self, name: str, verified: Verified) -> Source:
+        by, version = self._about.get(name, ("", ""))
+        presence = self.presence(name)
+        return Source(name, by, version, self._lines[name], presence.starts, presence.reloads, verified)
+
+    def _cover(self, at: float, row: Mapping[str, Any]) -> None:
+        """What a round says is not covered is remembered, and that it came to be."""
+        tenant = str(row.get("tenant", ""))
+        for what in _UNCOVERED:
+            which = _words(row.get(what))
+            key = (tenant, what)
+            if which and at >= self.since:
+                self._uncovered[key] = (which, True)
+            elif key in self._uncovered:
+                self._uncovered[key] = (self._uncovered[key][0], False)
+
+    def _break_off(self, journal: str, row: Mapping[str, Any]) -> None:
+        began, ended = moment(row.get("began")), moment(row.get("ended"))
+        if began is None or ended is None or not (began <= self.until and ended >= self.since):
+            return
+        if len(self._outages) >= MOST_OUTAGES:
+            self._left_out += 1
+            return
+        lower, upper = row.get("stable") or (None, None)
+        outage = Outage(
+            gateway=str(row.get("gateway", "")),
+            began=began,
+            ended=ended,
+            verdict=str(row.get("verdict", "")),
+            source=str(row.get("source", "")),
+            to=str(row.get("to", "")),
+            lower=lower,
+            upper=upper,
+            user=row.get("user"),
+            within=float(row.get("within", 0.0)),
+            bad=int(row.get("bad", 0)),
+            journal=journal,
+        )
+        self._outages.append(outage)
+
+
+def _words(found: Any) -> tuple[str, ...]:
+    """A list, a mapping of lists, or a number, in words."""
+    match found:
+        case None | 0 | [] | {}:
+            return ()
+        case dict():
+            return tuple(f"{key}: {', '.join(map(str, value))}" for key, value in sorted(found.items()))
+        case list():
+            return tuple(map(str, found))
+        case _:
+            return (str(found),)
