@@ -27,6 +27,7 @@ svg { display: block; width: 100%; height: auto; background: var(--card); border
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .tick { fill: var(--faint); }
 svg .grid { stroke: var(--line); } svg .is-bad { fill: var(--bad); } svg .is-warn { fill: var(--warn); }
 svg .is-ok { fill: var(--ok); } svg .is-calm { fill: var(--calm); } svg .is-none { fill: var(--line); }
+.wide td, .wide th { overflow-wrap: break-word; }
 .legend { color: var(--faint); font-size: .9rem; } .wide { overflow-x: auto; }
 @media print { body { max-width: none; } }
 """
