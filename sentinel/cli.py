@@ -23,8 +23,10 @@ from sentinel.errors import ClientError, ConfigError, OwnFault, Problem, Sentine
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from sentinel.reports import page_plan
     from sentinel.reports.net_forecast import NetForecast
     from sentinel.settings import Settings
+    from sentinel.settings.chat_page import Page
 
 T = TypeVar("T")
 
@@ -134,13 +136,24 @@ def beacon(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
+def visit(config: Config = DEFAULT_WITNESS) -> None:
+    """Look at the pages where users chat, in a browser, until it is told to stop."""
+    from sentinel import logs
+    from sentinel.visitor import VisitorPod
+
+    settings = _load(config)
+    logs.configure(settings.log.level, settings.log.format)
+    _asyncio(VisitorPod(config, os.environ, settings).run())
+
+
+@app.command()
 def check(
     config: Config = DEFAULT_CONFIG,
     output: AsWhat = Output.TEXT,
     questions: Annotated[bool, typer.Option(help="Print every question.")] = False,
 ) -> None:
     """Validate the configuration and print the plan, without touching the network."""
-    from sentinel.reports import forecast, net_forecast
+    from sentinel.reports import forecast, net_forecast, page_plan
     from sentinel.settings import examine
     from sentinel.world import plan_of
 
@@ -155,12 +168,13 @@ def check(
         _check_witness(settings, output)
     plan = plan_of(settings)
     seen = forecast.forecast(plan, settings.paging.promise.total_seconds())
-    crossings = _network_forecast(settings)
+    crossings, pages = _network_forecast(settings), _pages(settings)
     if output is Output.JSON:
         notes = [str(note) for note in examined.notes]
         rows = forecast.questions(plan).splitlines() if questions else []
         network = crossings.as_json() if crossings is not None else None
         whole = {"valid": True, "notes": notes, **seen.as_json(), "network": network, "listed": rows}
+        whole["pages"] = [page.as_json() for page in pages]
         typer.echo(json.dumps(whole, indent=2))
     else:
         typer.echo(forecast.text(seen))
@@ -168,6 +182,7 @@ def check(
         typer.echo(forecast.exceptions(plan, datetime.now(UTC).timestamp()), nl=False)
         if crossings is not None:
             typer.echo(net_forecast.text(crossings), nl=False)
+        typer.echo(page_plan.text(pages), nl=False)
         if questions:
             typer.echo("\n" + forecast.questions(plan), nl=False)
         for note in examined.notes:
@@ -187,19 +202,35 @@ def _network_forecast(settings: "Settings") -> "NetForecast | None":
     return net_forecast.forecast(net_terms_of(settings), net_checks_of(settings), promise)
 
 
+def _pages(settings: "Settings") -> "list[page_plan.Row]":
+    """The pages that `sentinel visit` opens."""
+    from sentinel.reports import page_plan
+
+    def row(gateway: str, page: "Page") -> "page_plan.Row":
+        every, timeout = page.every.total_seconds(), page.timeout.total_seconds()
+        kept = 0 if page.screenshots is None else page.screenshots.keep
+        return page_plan.row(gateway, page.url, every, timeout, page.memory_mib, kept)
+
+    return [row(gateway.name, gateway.page) for gateway in settings.gateways if gateway.page is not None]
+
+
 def _check_witness(settings: "Settings", output: Output) -> NoReturn:
-    from sentinel.reports import witness_plan
+    from sentinel.reports import page_plan, witness_plan
     from sentinel.subject import lanes_of
 
     promise = settings.paging.promise.total_seconds()
     seen = witness_plan.witness_plan(lanes_of(settings), promise, alone=settings.disclosure == "opaque")
-    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else witness_plan.text(seen), nl=False)
+    pages = _pages(settings)
+    if output is Output.JSON:
+        typer.echo(json.dumps({**seen.as_json(), "pages": [page.as_json() for page in pages]}, indent=2), nl=False)
+    else:
+        typer.echo(witness_plan.text(seen) + page_plan.text(pages), nl=False)
     raise typer.Exit(0 if seen.kept else BAD_CONFIG)
 
 
 @app.command()
 def once(
-    name: Annotated[str, typer.Argument(help="Only this check, e.g. api/secrets or gateway/NAME.")] = "",
+    name: Annotated[str, typer.Argument(help="Only this check, e.g. api/secrets, gateway/NAME or page/NAME.")] = "",
     config: Config = DEFAULT_CONFIG,
     output: AsWhat = Output.TEXT,
 ) -> None:
@@ -213,6 +244,8 @@ def once(
     checks = (*resources.CHECKS, *crossing.CHECKS)
     if name.startswith("gateway/"):
         _once_gateway(_load(config), name, output)
+    if name.startswith("page/"):
+        _once_page(_load(config), name, output)
     if name and name not in checks:
         typer.echo(f"check {name!r} is unknown, expected one of {', '.join(checks)}", err=True)
         raise typer.Exit(BAD_CONFIG)
@@ -242,6 +275,31 @@ def _once_gateway(settings: "Settings", name: str, output: Output) -> NoReturn:
         typer.echo(str(error), err=True)
         raise typer.Exit(OWN_FAULT) from error
     typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else completion.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+def _once_page(settings: "Settings", name: str, output: Output) -> NoReturn:
+    from sentinel import logs, once_page
+
+    known = once_page.names(settings)
+    if name not in known:
+        typer.echo(
+            f"{name!r} is unknown, expected one of {', '.join(known) or 'none: no gateway has a page'}", err=True
+        )
+        raise typer.Exit(BAD_CONFIG)
+    logs.configure("error", "console")
+
+    async def work() -> "once_page.Seen | OwnFault":
+        try:
+            return await once_page.look(settings, name)
+        except OwnFault as error:
+            return error
+
+    seen = _asyncio(work())
+    if isinstance(seen, OwnFault):
+        typer.echo(str(seen), err=True)
+        raise typer.Exit(OWN_FAULT)
+    typer.echo(json.dumps(seen.as_json(), indent=2) if output is Output.JSON else once_page.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 

@@ -170,7 +170,7 @@ class Browser:
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._pids: frozenset[int] = frozenset()
-        self._starting = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self.heavy = False
 
     async def __aenter__(self) -> Self:
@@ -190,31 +190,33 @@ class Browser:
 
     @contextlib.asynccontextmanager
     async def tab(self) -> AsyncIterator[Tab]:
-        """A new tab without a past, watched for its memory. Raises NoBrowser."""
-        context = await self._context()
-        guard = asyncio.create_task(self._guard(), name="browser's memory")
-        try:
-            yield Tab(await self._ours(context.new_page(), OPEN), self)
-        finally:
-            guard.cancel()
-            if not await self._closed(context):
-                await self._end()
+        """A new tab without a past, watched for its memory. Raises NoBrowser.
 
-    async def _context(self) -> BrowserContext:
-        async with self._starting:
-            if not self.runs:
-                await self._end()
-                await self._start()
+        One at a time, whoever else wants one waits: two tabs slow each other down, and each would look broken.
+        """
+        async with self._turn:
+            page = await self._opened()
+            guard = asyncio.create_task(self._guard(), name="browser's memory")
+            try:
+                yield Tab(page, self)
+            finally:
+                guard.cancel()
+                if not await self._closed(page.context):
+                    await self._end()
+
+    async def _opened(self) -> Page:
+        if not self.runs:
+            await self._end()
+            await self._start()
         assert self._chromium is not None, "it was just started"
-        return await self._ours(
-            self._chromium.new_context(
-                accept_downloads=False,
-                permissions=[],
-                service_workers="block",
-                viewport={"width": _VIEW[0], "height": _VIEW[1]},
-            ),
-            OPEN,
+        new = self._chromium.new_context(
+            accept_downloads=False,
+            permissions=[],
+            service_workers="block",
+            viewport={"width": _VIEW[0], "height": _VIEW[1]},
         )
+        context = await self._ours(new, OPEN)
+        return await self._ours(context.new_page(), OPEN)
 
     async def _start(self) -> None:
         try:

@@ -32,8 +32,10 @@ LOOK = """
   const block = (element) => !/^(inline|contents)/.test(getComputedStyle(element).display);
   const untold = new Set(['SCRIPT', 'STYLE', 'TEXTAREA', 'NOSCRIPT', 'TEMPLATE']);
   const told = (root, out) => {
+    const folded = root.tagName === 'DETAILS' && !root.open;
     for (const node of root.childNodes) {
       if (out.size > most) return;
+      if (folded && node.tagName !== 'SUMMARY') continue;
       if (node.nodeType === Node.TEXT_NODE) {
         if (visible(node)) { out.parts.push(node.data); out.size += node.data.length; }
       } else if (node.nodeType === Node.ELEMENT_NODE && !untold.has(node.tagName)) {

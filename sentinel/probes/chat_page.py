@@ -87,7 +87,7 @@ class PageProbe:
         if progress.status is None:
             return Mishap.LATE
         try:
-            await self._look(tab, self.clock.monotonic() + STUCK)
+            await self._look(tab)
         except Gone as gone:
             return gone.mishap
         return Mishap.NO_PROMPT
@@ -95,7 +95,8 @@ class PageProbe:
     async def _found(self, tab: Tab, progress: _Progress, end: float) -> bool:
         """Whether there is a field to write in; False where the page says already what it has to say."""
         while True:
-            look = await self._look(tab, end)
+            late = self.clock.monotonic() >= end
+            look = await self._look(tab)
             progress.sight = Sight(look.text)
             if chat_page.agreed(look.text, self.expected):
                 progress.message = self.clock.monotonic()
@@ -106,7 +107,7 @@ class PageProbe:
                 progress.opened = self.clock.monotonic()
                 progress.before, progress.known = look.text, look.answers
                 return True
-            await asyncio.sleep(PAUSE)
+            await self._pause(late=late)
 
     async def _sent(self, tab: Tab, canary: Canary, progress: _Progress, end: float) -> None:
         until = self._on_loop(end)
@@ -120,7 +121,8 @@ class PageProbe:
 
     async def _answered(self, tab: Tab, canary: Canary, progress: _Progress, end: float) -> None:
         while True:
-            look = await self._look(tab, end)
+            late = self.clock.monotonic() >= end
+            look = await self._look(tab)
             now = self.clock.monotonic()
             sight = Sight(look.text, chat_page.answer_of(look.answers, progress.known))
             progress.sight = sight
@@ -130,12 +132,16 @@ class PageProbe:
                 progress.message = now
             if chat_page.enough(sight, canary, self.expected):
                 return
-            await asyncio.sleep(PAUSE)
+            await self._pause(late=late)
 
-    async def _look(self, tab: Tab, end: float) -> Look:
-        """One look. Raises Gone also for a page that has left its host, and TimeoutError when the time is up."""
-        if self.clock.monotonic() >= end:
+    async def _pause(self, *, late: bool) -> None:
+        """Until the next look; TimeoutError if the last one began when the time was up."""
+        if late:
             raise TimeoutError
+        await asyncio.sleep(PAUSE)
+
+    async def _look(self, tab: Tab) -> Look:
+        """One look. Raises Gone also for a page that has left its host."""
         try:
             look = await tab.look(self.prompt, self.answer, self._on_loop(self.clock.monotonic() + STUCK))
         except TimeoutError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,11 +15,12 @@ TRACE = 'Traceback (most recent call last):\n  File "/app/chat.py", line 12, in 
 
 PAGE = """\
 <!doctype html><meta charset=utf-8><title>Chat</title><link rel=icon href=data:,>
-<style>body {font: 16px sans-serif} .answer {white-space: pre-wrap} HIDDEN</style>
+<style>body {font: 16px sans-serif} .answer {white-space: pre-wrap} .gone {display: none}</style>
 <h1>Acme Chat</h1><div id=log></div>
 <form id=form><textarea id=prompt></textarea><button id=send>Send</button></form>
 <script>
 const log = document.getElementById('log'), field = document.getElementById('prompt');
+function shown() { fetch('/shown', {method: 'POST'}); }
 function say(kind, text) {
   const line = document.createElement('div');
   line.className = kind; line.textContent = text; log.append(line);
@@ -40,6 +41,7 @@ document.getElementById('form').addEventListener('submit', async (event) => {
     if (done) break;
     for (const event of value.split('\\n\\n')) if (event) line.textContent += event.replace('data: ', '') + ' ';
   }
+  shown();
 });
 LOADED
 </script>
@@ -47,20 +49,26 @@ LOADED
 
 ON_SEND = {
     "alert": "alert('Error: ECONNREFUSED 10.0.0.7:8080'); return;",
-    "spinner": "say('answer', '\\u2026'); return;",
-    "hidden": f"say('answer gone', '{GRACEFUL}'); return;",
+    "spinner": "say('answer', '\\u2026'); shown(); return;",
+    "hidden": f"say('answer gone', '{GRACEFUL}'); shown(); return;",
     "loop": "for (;;) ;",
     "memory": "const kept = []; for (;;) { kept.push(new Uint8Array(64 << 20).fill(1)); await 0; }",
     "away": "location.href = 'http://localhost:' + location.port + '/other'; return;",
-    "apology": "say('notice', 'Oops, something went wrong.'); return;",
+    "apology": "say('notice', 'Oops, something went wrong.'); shown(); return;",
 }
 """What the page's own script does in place of asking; `hidden` is said, and shown to nobody."""
-HIDDEN = {
-    "hidden": ".gone {display: none}",
-    "transparent": ".gone {opacity: 0}",
-    "aside": ".gone {position: absolute; left: -9999px}",
-    "small": ".gone {height: 0; overflow: hidden}",
-}
+SHADES = """\
+<!doctype html><meta charset=utf-8><link rel=icon href=data:,><style>body {font: 16px sans-serif}</style>
+<p>seen <b>at once</b></p><p style="margin-top: 3000px">seen below</p><x-shade></x-shade>
+<p style="display: none">unseen: none</p><p style="visibility: hidden">unseen: hidden</p>
+<p style="opacity: 0">unseen: transparent</p><p style="position: absolute; left: -9999px">unseen: aside</p>
+<p style="height: 0; overflow: hidden">unseen: cut</p><p style="font-size: 0">unseen: small</p>
+<p style="color: transparent">unseen: clear</p><p style="clip-path: inset(50%)">unseen: clipped</p>
+<details><summary>seen summary</summary>unseen: folded</details><textarea id=prompt>unseen: typed</textarea>
+<script>const text = 'unseen: script';
+document.querySelector('x-shade').attachShadow({mode: 'open'}).innerHTML = '<p class=answer>seen in shade</p>';</script>
+"""
+"""What a user sees of it says so, and so does what no user sees."""
 
 
 @dataclass
@@ -72,6 +80,8 @@ class ChatPage:
     port: int = 0
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    on_shown: Callable[[], None] = lambda: None
+    """Called when all is on the page that will be."""
 
     @property
     def url(self) -> str:
@@ -81,7 +91,7 @@ class ChatPage:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         match self.fault:
             case "blank":
-                return web.Response(text="", content_type="text/html")
+                return web.Response(text="<script>fetch('/shown', {method: 'POST'})</script>", content_type="text/html")
             case "500":
                 return web.Response(status=500, text=TRACE)
             case "503":
@@ -90,14 +100,17 @@ class ChatPage:
                 raise web.HTTPFound(f"http://localhost:{self.port}/other")
             case "hang":
                 await asyncio.sleep(60)
-        hidden = "hidden" if self.fault in HIDDEN else self.fault
-        text = PAGE.replace("SENT", ON_SEND.get(hidden, "")).replace("HIDDEN", HIDDEN.get(self.fault, ""))
+        text = SHADES if self.fault == "shades" else PAGE.replace("SENT", ON_SEND.get(self.fault, ""))
         text = text.replace("LOADED", "alert('Welcome');" if self.fault == "welcome" else "")
         return web.Response(text=text, content_type="text/html")
 
     async def other(self, request: web.Request) -> web.Response:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
-        return web.Response(text=PAGE.replace("SENT", "").replace("HIDDEN", ""), content_type="text/html")
+        return web.Response(text=PAGE.replace("SENT", ""), content_type="text/html")
+
+    async def shown(self, _request: web.Request) -> web.Response:
+        self.on_shown()
+        return web.Response()
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         asked = await request.text()
@@ -131,7 +144,14 @@ class ChatPage:
 async def chat_page(fault: str = "", slow: float = 0.0) -> AsyncIterator[ChatPage]:
     made = ChatPage(fault, slow)
     app = web.Application()
-    app.add_routes([web.get("/", made.page), web.get("/other", made.other), web.post("/ask", made.ask)])
+    app.add_routes(
+        [
+            web.get("/", made.page),
+            web.get("/other", made.other),
+            web.post("/ask", made.ask),
+            web.post("/shown", made.shown),
+        ]
+    )
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
