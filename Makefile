@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-gateways test-gateways test-failover lint format manifests bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-gateways test-gateways test-failover test-alerting lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,9 @@ laws: $(READY) ## stories that no run has told yet, against every law (`make tes
 
 matrix: $(READY) parts ## every way to give anything away, and everything that only breaks (`make test` plays thirty)
 	@MATRIX=full $(BIN)/pytest tests/cluster/test_matrix.py tests/cluster/test_net_matrix.py $(ARGS)
+
+test-alerting: $(READY) parts ## what verify-alerting computes against what real servers take, all of it (`make test` tries a sample)
+	@ALERTING=full $(BIN)/pytest tests/paging/test_truth.py -s $(ARGS)
 
 parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
 	@$(PYTHON) -m tests.parts
