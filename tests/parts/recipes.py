@@ -267,6 +267,14 @@ RECIPES: tuple[Recipe, ...] = (
         minutes=1,
         packages={"coredns": "."},
     ),
+    # The TCP faults of drills: a proxy that can be told to be down, deaf, slow or short.
+    GoModule(
+        "toxiproxy",
+        version="2.12.0",
+        minutes=1,
+        packages={"toxiproxy-server": "github.com/Shopify/toxiproxy/v2/cmd/server"},
+        stamp_version=("github.com/Shopify/toxiproxy/v2.Version=2.12.0",),
+    ),
     # Its tags are of version 2 without a /v2 in the module's path: the commit is what Go takes.
     GoFiles(
         "chaos-mesh",
