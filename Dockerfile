@@ -19,6 +19,7 @@ RUN /opt/build/bin/pip install --require-hashes --only-binary :all: -r requireme
 RUN /opt/build/bin/pip --python /opt/sentinel/bin/python install --no-compile --require-hashes --only-binary :all: -r requirements/runtime.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY sentinel/ sentinel/
+COPY config/drills/ config/drills/
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist .
 RUN /opt/build/bin/pip --python /opt/sentinel/bin/python install --no-compile --no-deps --no-index --find-links /dist tenant-sentinel
 # The root is read-only later, so bytecode is written now; unchecked, since nothing here changes any more and a copy

@@ -3,37 +3,34 @@
 Exit codes: 0 held, 1 breached, 2 usage or configuration, 3 inconclusive, 4 our own fault.
 """
 
-import asyncio
 import contextlib
 import json
 import os
 import re
 import sys
-import traceback
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from sentinel import __version__
+from sentinel.cli_drill import drill_app
+from sentinel.command import BAD_CONFIG, DEFAULT_CONFIG, OWN_FAULT, UNKNOWN, AsWhat, Config, Output
+from sentinel.command import load as _load
+from sentinel.command import refuse as _refuse
+from sentinel.command import run_async as _asyncio
 from sentinel.errors import ClientError, ConfigError, OwnFault, Problem, SentinelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Iterator
 
     from sentinel.reports import page_plan
     from sentinel.reports.net_forecast import NetForecast
     from sentinel.settings import Settings
     from sentinel.settings.chat_page import Page
 
-T = TypeVar("T")
-
-BAD_CONFIG = 2
-UNKNOWN = 3
-OWN_FAULT = 4
-DEFAULT_CONFIG = Path("/etc/sentinel/sentinel.yaml")
 DEFAULT_WITNESS = Path("/etc/sentinel/witness.yaml")
 
 app = typer.Typer(
@@ -49,13 +46,7 @@ baseline_app = typer.Typer(help="What is open today, for the first week.", no_ar
 app.add_typer(baseline_app, name="baseline")
 report_app = typer.Typer(help="Evidence from the journal, and whether the journal is what was written.")
 app.add_typer(report_app, name="report")
-
-
-class Output(StrEnum):
-    """For people or for programs."""
-
-    TEXT = "text"
-    JSON = "json"
+app.add_typer(drill_app, name="drill")
 
 
 class Form(StrEnum):
@@ -74,8 +65,6 @@ Journals = Annotated[
 Heads = Annotated[
     str, typer.Option("--anchors", help="A file, or - for standard input: log lines journal.head, or what was posted.")
 ]
-Config = Annotated[Path, typer.Option("--config", "-c", envvar="SENTINEL_CONFIG", help="The configuration file.")]
-AsWhat = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
@@ -624,15 +613,6 @@ def _seconds(text: str, option: str = "--for") -> float:
         raise typer.Exit(BAD_CONFIG) from None
 
 
-def _load(config: Path) -> "Settings":
-    from sentinel.settings import load
-
-    try:
-        return load(config, os.environ)
-    except ConfigError as error:
-        _refuse(error)
-
-
 def _wrong_kind(config: Path, *, witness: bool) -> ConfigError:
     """The file of a witness has a relay, that of a tenant's sentinel has none."""
     if witness:
@@ -640,31 +620,3 @@ def _wrong_kind(config: Path, *, witness: bool) -> ConfigError:
         return ConfigError([Problem(str(config), 0, "relay", "nothing", "the relay of a witness", hint)])
     hint = "the witness is started with `sentinel witness`"
     return ConfigError([Problem(str(config), 0, "relay", "a relay", "none in the file of a tenant's sentinel", hint)])
-
-
-def _refuse(error: ConfigError) -> NoReturn:
-    typer.echo(str(error), err=True)
-    count = len(error.problems)
-    typer.echo(f"{count} problem{'s' if count != 1 else ''} in the configuration", err=True)
-    raise typer.Exit(BAD_CONFIG)
-
-
-def _asyncio(work: "Coroutine[None, None, T]") -> "T":
-    """Run to the end, on uvloop where it is installed; configuration errors keep their exit code."""
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(work)
-    except* ConfigError as group:
-        first = next(error for error in group.exceptions if isinstance(error, ConfigError))
-        _refuse(first)
-    except* Exception as group:
-        traceback.print_exception(group)
-        raise typer.Exit(OWN_FAULT) from group
-
-
-def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
-    try:
-        import uvloop
-    except ModuleNotFoundError:
-        return None
-    return uvloop.new_event_loop

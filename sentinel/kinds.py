@@ -7,7 +7,7 @@ Record --put--> Sink*                                             must not block
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sentinel.core.answer import Observation
 from sentinel.core.api.discovery import Catalog
@@ -15,6 +15,7 @@ from sentinel.core.api.gates import Lights
 from sentinel.core.api.question import Question
 from sentinel.core.api.rules import Grant
 from sentinel.core.asked import Asked
+from sentinel.core.drill.fault import Fault, Receipt, Status, Steps
 from sentinel.core.net.landing import Attempt, Landing
 from sentinel.core.net.roster import Roster
 from sentinel.core.record import Record, Round
@@ -173,6 +174,30 @@ class Directory(Protocol):
 
     async def roster(self, known: Roster | None = None, *, wait: bool = False) -> Roster:
         """The roster of now; `wait`: when there is news, or after a while. Raises ClientError."""
+        ...
+
+
+class Injector(Protocol):
+    """A way to break something, and to heal it. All but `plan` raise ClientError. `revert` may be called again."""
+
+    def plan(self, fault: Fault) -> Steps:
+        """What would be done; touches nothing."""
+        ...
+
+    async def look(self) -> Mapping[str, Any]:
+        """What is there now, for the receipt. Raises ClientError too where a drill's wound stands already."""
+        ...
+
+    async def inject(self, receipt: Receipt) -> None:
+        """Put the fault there."""
+        ...
+
+    async def status(self, receipt: Receipt) -> Status:
+        """Read back what is there of it."""
+        ...
+
+    async def revert(self, receipt: Receipt) -> None:
+        """Take away what is there of it, and nothing else; what was there before is there again."""
         ...
 
 

@@ -75,6 +75,14 @@ def config_hash(path: Path) -> int:
     return zlib.adler32(path.read_bytes())
 
 
+def tree_of(path: Path, begins: str = "cluster:") -> Tree:
+    """Read a file of ours as far as YAML goes; without a value the tree says why. `begins`: its first key."""
+    content, file = _content(path), tree.cut(str(path), 200)
+    if isinstance(content, Problem):
+        return Tree(file, problems=[content])
+    return _tree(content, file, begins)
+
+
 def _content(path: Path) -> bytes | Problem:
     expected = "a configuration file that can be read"
     try:
@@ -88,7 +96,7 @@ def _content(path: Path) -> bytes | Problem:
     return content
 
 
-def _tree(content: bytes, file: str) -> Tree:
+def _tree(content: bytes, file: str, begins: str = "cluster:") -> Tree:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -99,7 +107,7 @@ def _tree(content: bytes, file: str) -> Tree:
     if isinstance(read.value, dict):
         return read
     found = "an empty file" if read.value is None else read.place(()).found
-    other = Problem(file, read.place(()).line, "", found, "a mapping that begins with cluster:")
+    other = Problem(file, read.place(()).line, "", found, f"a mapping that begins with {begins}")
     return Tree(file, problems=read.problems or [other])
 
 

@@ -17,9 +17,9 @@ def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def model_at(path: Path) -> type[BaseModel] | None:
+def model_at(path: Path, whole: type[BaseModel] = Settings) -> type[BaseModel] | None:
     """Give the model of the mapping at this path; None where there is no mapping to be."""
-    model: type[BaseModel] | None = Settings
+    model: type[BaseModel] | None = whole
     for part in path:
         if isinstance(part, int):
             continue

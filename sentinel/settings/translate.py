@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sentinel.errors import Problem
@@ -25,10 +25,10 @@ _EXPECTED = {
 """The few kinds of error that our own types leave to pydantic."""
 
 
-def errors_in(value: object) -> list[ErrorDetails]:
+def errors_in(value: object, whole: type[BaseModel] = Settings) -> list[ErrorDetails]:
     """Give what the models refuse in these values, each slip once."""
     try:
-        Settings.model_validate(value)
+        whole.model_validate(value)
     except ValidationError as error:
         return _first_causes(error.errors(include_url=False, include_input=False))
     return []
@@ -45,11 +45,11 @@ def path_of(error: ErrorDetails) -> Path:
     return tuple(part for part in error["loc"] if not (isinstance(part, str) and part in ("<word>", "<file>")))
 
 
-def problem(error: ErrorDetails, tree: Tree) -> Problem:
+def problem(error: ErrorDetails, tree: Tree, whole: type[BaseModel] = Settings) -> Problem:
     """Say one error of pydantic as a problem."""
     path = path_of(error)
     if error["type"] == "extra_forbidden":
-        return _unknown_key(path, tree)
+        return _unknown_key(path, tree, whole)
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "missing":
         return tree.problem(path, "a value", "it has no default")
@@ -57,8 +57,8 @@ def problem(error: ErrorDetails, tree: Tree) -> Problem:
     return tree.problem(path, str(expected), str(context.get("hint", "")))
 
 
-def _unknown_key(path: Path, tree: Tree) -> Problem:
-    model = shape.model_at(path[:-1])
+def _unknown_key(path: Path, tree: Tree, whole: type[BaseModel]) -> Problem:
+    model = shape.model_at(path[:-1], whole)
     known = list(shape.keys(model)) if model else []
     near = difflib.get_close_matches(str(path[-1])[:60], known, n=1)
     hint = f"did you mean {near[0]}?" if near else ""

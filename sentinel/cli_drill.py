@@ -1,0 +1,169 @@
+"""`sentinel drill …`: break what is broken on purpose, see whether the promise holds, heal it.
+
+Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 inconclusive or aborted, 4 our own fault, and
+then the wound may still be there.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sentinel.command import DEFAULT_CONFIG, OWN_FAULT, AsWhat, Config, Output, load, refuse, run_async
+from sentinel.errors import ClientError, ConfigError, OwnFault, Problem
+
+if TYPE_CHECKING:
+    from sentinel.core.drill.progress import Progress
+    from sentinel.core.drill.result import Result
+    from sentinel.drilling import Prepared
+    from sentinel.settings import Address
+
+drill_app = typer.Typer(help="Break something on purpose, and see whether the promise holds.", no_args_is_help=True)
+
+What = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or the name of a shipped drill.")]
+Which = Annotated[str, typer.Option("--variant", help="kill 5xx 429 timeout slow truncated; else the file's first.")]
+Where = Annotated[
+    Path,
+    typer.Option("--receipts", envvar="SENTINEL_RECEIPTS", help="The folder of receipts, which must outlive us."),
+]
+DEFAULT_RECEIPTS = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tenant-sentinel/drills"
+
+
+@drill_app.command("list")
+def list_drills(output: AsWhat = Output.TEXT) -> None:
+    """The drills there are by name, with their variants."""
+    from sentinel import drilling
+
+    try:
+        found = drilling.listed(os.environ)
+    except ConfigError as error:
+        refuse(error)
+    rows = [
+        {
+            "name": drill.name,
+            "variants": [*drill.fault.variants.faults()],
+            "hypothesis": drill.hypothesis,
+            "file": str(p),
+        }
+        for p, drill in found.items()
+    ]
+    if output is Output.JSON:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']}  ({', '.join(row['variants'])})\n  {row['hypothesis']}\n  {row['file']}")
+
+
+@drill_app.command()
+def plan(
+    what: What,
+    variant: Which = "",
+    config: Config = DEFAULT_CONFIG,
+    receipts: Where = DEFAULT_RECEIPTS,
+    output: AsWhat = Output.TEXT,
+) -> None:
+    """What a run would break, for how long, and how it is undone. Nothing is touched, and nobody is asked."""
+    from sentinel import drilling
+    from sentinel.reports import drill as report
+
+    planned = drilling.plan(_prepared(what, variant, config), receipts)
+    said = json.dumps(planned.as_json(), indent=2) + "\n" if output is Output.JSON else report.planned_text(planned)
+    typer.echo(said, nl=False)
+
+
+@drill_app.command()
+def run(
+    what: What,
+    variant: Which = "",
+    config: Config = DEFAULT_CONFIG,
+    receipts: Where = DEFAULT_RECEIPTS,
+    output: AsWhat = Output.TEXT,
+) -> None:
+    """Run it: wait until all is well, break it, watch, heal it, and judge."""
+    from sentinel import drilling, logs
+    from sentinel.reports import drill as report
+
+    prepared = _prepared(what, variant, config)
+    logs.configure("error", "console")
+
+    def turned(progress: "Progress") -> None:
+        typer.echo(report.turn(progress.phase, progress.since - progress.began), err=True)
+
+    async def work() -> "Result | ClientError":
+        try:
+            return await drilling.run(prepared, receipts, turned)
+        except ClientError as error:
+            return error
+
+    seen = run_async(work())
+    if isinstance(seen, ClientError):
+        typer.echo(str(seen), err=True)
+        raise typer.Exit(OWN_FAULT)
+    typer.echo(json.dumps(report.as_json(seen), indent=2) if output is Output.JSON else report.text(seen), nl=False)
+    raise typer.Exit(seen.exit_code)
+
+
+@drill_app.command()
+def undo(receipt: Annotated[Path, typer.Argument(help="What a drill wrote before it broke anything.")]) -> None:
+    """Heal what a receipt says was broken. It may be done again, and does nothing then."""
+    from sentinel import drilling
+
+    async def work() -> "str":
+        try:
+            return await drilling.undo(receipt)
+        except ClientError as error:
+            return str(error)
+
+    why = run_async(work())
+    if why:
+        typer.echo(f"not healed: {why}", err=True)
+        raise typer.Exit(OWN_FAULT)
+    typer.echo("healed")
+
+
+@drill_app.command()
+def proxy(
+    upstream: Annotated[str, typer.Option(help="The provider, e.g. https://api.openai.com.")],
+    listen: Annotated[str, typer.Option(help="Where the gateway asks in its place.")] = "127.0.0.1:7463",
+    control: Annotated[str, typer.Option(help="Where drills say what is to break.")] = "127.0.0.1:7464",
+    token: Annotated[Path | None, typer.Option(help="A file: what control asks for, if not on loopback.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="A file: whom to trust at the provider.")] = None,
+) -> None:
+    """Stand between a gateway and a provider, pass everything on untouched, and break it when a drill says so."""
+    from sentinel import drilling
+
+    where = _address("--listen", listen), _address("--control", control)
+
+    async def work() -> "OwnFault | None":
+        try:
+            await drilling.proxy(upstream, *where, token=token, ca=ca, told=typer.echo)
+        except OwnFault as error:
+            return error
+        return None
+
+    if error := run_async(work()):
+        typer.echo(str(error), err=True)
+        raise typer.Exit(OWN_FAULT)
+
+
+def _prepared(what: str, variant: str, config: Path) -> "Prepared":
+    from sentinel import drilling
+
+    settings = load(config)
+    try:
+        return drilling.prepare(drilling.find(what, os.environ), settings, variant)
+    except ConfigError as error:
+        refuse(error)
+
+
+def _address(name: str, text: str) -> "Address":
+    from pydantic import TypeAdapter, ValidationError
+
+    from sentinel.settings.words import Listen
+
+    try:
+        return TypeAdapter(Listen).validate_python(text)
+    except ValidationError:
+        refuse(ConfigError([Problem(name, 0, "", text, 'an address and a port such as "127.0.0.1:7463"')]))

@@ -1,0 +1,144 @@
+"""Drills as people run them: real processes, a gateway that really fails over, and wounds that are really healed."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sentinel.clients.receipts import Receipts
+from sentinel.core.drill.fault import Fault, Place, Receipt, Variant
+from tests.wire.drills import VARIANTS, Ended, Town, ended, phase, started, town
+
+NOWHERE = Place("provider", "http://127.0.0.1:9")
+RECEIPT = Receipt("0a1b2c3d", "outage", "chat", NOWHERE, Fault(Variant.KILL), 60.0, 1.0)
+
+
+async def play(folder):
+    """Every drill that runs to its end, at once: they mostly wait."""
+
+    async def one(name, *words, around=False, fails_over=True, primary="", **drill):
+        async with town(folder / name, around=around, fails_over=fails_over) as made:
+            if drill:
+                made.short(**drill)
+            made.gateway.providers["openai"] = primary or made.gateway.providers["openai"]
+            return Played(await made.run(*words), await made.fault(), made)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {variant: group.create_task(one(variant, "--variant", variant)) for variant in VARIANTS}
+        limits = {"duration": "5s", "gate": "60s"}
+        tasks["never"] = group.create_task(one("never", fails_over=False, limits=limits))
+        tasks["around"] = group.create_task(one("around", around=True, limits=limits))
+        tasks["dead"] = group.create_task(one("dead", primary="http://127.0.0.1:9", limits=limits | {"gate": "2s"}))
+    return {name: task.result() for name, task in tasks.items()}
+
+
+@dataclass
+class Played:
+    """What a drill said, what stood at its proxy then, and its town."""
+
+    seen: Ended
+    fault: dict[str, Any]
+    town: Town
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    return asyncio.run(play(tmp_path_factory.mktemp("drills")))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_gateway_that_fails_over_survives(played, variant):
+    ended, said = played[variant].seen, played[variant].seen.json
+
+    assert ended.code == 0, (ended.out, ended.err)
+    assert (said["verdict"], said["failover"]["to"]) == ("pass", "backup")
+    assert 0 <= said["failover"]["lower"] <= said["failover"]["upper"] < 20
+    assert said["injected"]["asked"] <= said["injected"]["proved"]
+    assert [row["phase"] for row in said["phases"]][-3:] == ["reverting", "recovering", "judged"]
+    assert said["answers"]["bitten"] and said["failback"] is not None
+    assert played[variant].fault["run"] is None and played[variant].town.standing() == []
+
+
+def test_a_gateway_that_never_fails_over_fails_the_drill_and_the_primary_is_healed(played):
+    said = played["never"].seen.json
+
+    assert (played["never"].seen.code, said["verdict"]) == (1, "fail")
+    assert "nobody answered" in said["why"] or "no other provider took over" in said["why"]
+    assert played["never"].fault["run"] is None and said["failback"] is not None
+
+
+def test_a_fault_that_does_not_bite_proves_nothing(played):
+    said = played["around"].seen.json
+
+    assert (played["around"].seen.code, said["verdict"]) == (3, "inconclusive")
+    assert "did not bite" in said["why"] and said["answers"]["bitten"] == 0
+
+
+def test_where_the_primary_does_not_answer_nothing_is_broken(played):
+    said = played["dead"].seen.json
+
+    assert (played["dead"].seen.code, said["verdict"]) == (3, "inconclusive")
+    assert "nothing was broken" in said["why"]
+    assert said["receipt"] == "" and said["answers"]["bitten"] is None
+
+
+async def test_sigterm_heals_first_and_the_drill_is_aborted(tmp_path):
+    async with town(tmp_path, fails_over=False) as made:
+        process = await made.start()
+        await phase(process, "the fault stands")
+        assert (await made.fault())["run"]
+        process.send_signal(signal.SIGTERM)
+        seen = await ended(process)
+        fault = await made.fault()
+
+    assert (seen.code, seen.json["verdict"], seen.json["why"]) == (3, "aborted", "SIGTERM")
+    assert fault["run"] is None and made.standing() == []
+
+
+async def test_what_a_killed_drill_leaves_is_refused_by_the_next_one_and_healed_by_its_receipt(tmp_path):
+    async with town(tmp_path, fails_over=False) as made:
+        process = await made.start()
+        await phase(process, "the fault stands")
+        process.kill()
+        await process.wait()
+        (receipt,) = made.standing()
+        assert (await made.fault())["run"] == receipt.stem
+
+        refused = await made.run()
+        healed = await ended(await started("undo", str(receipt)))
+        again = await ended(await started("undo", str(receipt.with_name(f"{receipt.stem}.healed.json"))))
+
+        assert (refused.code, refused.out) == (4, "")
+        assert f"sentinel drill undo {receipt}" in refused.err
+        assert (healed.code, healed.out, again.code) == (0, "healed\n", 0)
+        assert (await made.fault())["run"] is None and made.standing() == []
+
+
+async def test_where_nothing_answers_any_more_the_receipt_stays(tmp_path):
+    receipt = Receipts(tmp_path).write(RECEIPT)
+
+    seen = await ended(await started("undo", str(receipt)))
+
+    assert seen.code == 4 and seen.err.startswith("not healed: ")
+    assert Receipts(tmp_path).standing() == (receipt,)
+
+
+async def test_a_plan_says_all_and_touches_nothing(tmp_path):
+    async with town(tmp_path) as made:
+        config, drill = made.write()
+        seen = await ended(await started("plan", str(drill), "--config", str(config), "--variant", "429"))
+        assert made.primary.hits == 0 and (await made.fault())["run"] is None
+
+    assert seen.code == 0, seen.err
+    for words in ("429", "The next one answers.", "at most 40 s", "DELETE", "by itself", "within 20 s"):
+        assert words in seen.out
+
+
+async def test_the_shipped_drills_are_listed_with_their_variants():
+    seen = await ended(await started("list", "--output", "json"))
+
+    assert seen.code == 0, seen.err
+    (row,) = [row for row in seen.json if row["name"] == "provider-outage"]
+    assert row["variants"] == list(VARIANTS)
