@@ -25,10 +25,9 @@ drill_app = typer.Typer(help="Break something on purpose, and see whether the pr
 What = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or the name of a shipped drill.")]
 Which = Annotated[str, typer.Option("--variant", help="kill 5xx 429 timeout slow truncated; else the file's first.")]
 Where = Annotated[
-    Path,
+    Path | None,
     typer.Option("--receipts", envvar="SENTINEL_RECEIPTS", help="The folder of receipts, which must outlive us."),
 ]
-DEFAULT_RECEIPTS = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tenant-sentinel/drills"
 
 
 @drill_app.command("list")
@@ -61,14 +60,14 @@ def plan(
     what: What,
     variant: Which = "",
     config: Config = DEFAULT_CONFIG,
-    receipts: Where = DEFAULT_RECEIPTS,
+    receipts: Where = None,
     output: AsWhat = Output.TEXT,
 ) -> None:
     """What a run would break, for how long, and how it is undone. Nothing is touched, and nobody is asked."""
     from sentinel import drilling
     from sentinel.reports import drill as report
 
-    planned = drilling.plan(_prepared(what, variant, config), receipts)
+    planned = drilling.plan(_prepared(what, variant, config), receipts or drilling.usual_receipts(os.environ))
     said = json.dumps(planned.as_json(), indent=2) + "\n" if output is Output.JSON else report.planned_text(planned)
     typer.echo(said, nl=False)
 
@@ -78,7 +77,7 @@ def run(
     what: What,
     variant: Which = "",
     config: Config = DEFAULT_CONFIG,
-    receipts: Where = DEFAULT_RECEIPTS,
+    receipts: Where = None,
     output: AsWhat = Output.TEXT,
 ) -> None:
     """Run it: wait until all is well, break it, watch, heal it, and judge."""
@@ -93,7 +92,7 @@ def run(
 
     async def work() -> "Result | ClientError":
         try:
-            return await drilling.run(prepared, receipts, turned)
+            return await drilling.run(prepared, receipts or drilling.usual_receipts(os.environ), turned)
         except ClientError as error:
             return error
 

@@ -72,6 +72,13 @@ def library(environ: Mapping[str, str]) -> tuple[Path, ...]:
     return (own, package / "drills", package.parent / "config" / "drills")
 
 
+def usual_receipts(environ: Mapping[str, str]) -> Path:
+    """The folder for receipts where none is named: the user's state, or the machine's where there is no home."""
+    home = environ.get("HOME")
+    state = environ.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else "/var/lib")
+    return Path(state) / "tenant-sentinel" / "drills"
+
+
 def listed(environ: Mapping[str, str]) -> dict[Path, written.Drill]:
     """Every drill there is, by its file. Raises ConfigError for the first that cannot be read."""
     found: dict[Path, written.Drill] = {}

@@ -30,6 +30,13 @@ def test_it_says_its_version(built: image.Stage) -> None:
     assert __version__ in ended.stdout
 
 
+def test_the_shipped_drills_are_in_it(built: image.Stage) -> None:
+    ended = image.run_as_pod(built, *built.entrypoint, "drill", "list")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "provider-outage" in ended.stdout
+
+
 def test_it_takes_the_configuration_that_the_chart_mounts(built: image.Stage, tmp_path: Path) -> None:
     (tmp_path / "sentinel.yaml").write_text(chart.configuration(chart.render(chart.values(2)), "team-1"))
 
