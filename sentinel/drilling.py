@@ -185,7 +185,6 @@ async def run(prepared: Prepared, folder: Path, turned: Callable[[Progress], Non
         progress=progress,
         ruling=rule(prepared.terms, progress),
         wall=wall,
-        bitten=made.bitten,
     )
 
 
@@ -224,7 +223,7 @@ async def proxy(
 async def _driven(prepared: Prepared, made: DrillRun, clock: Clock) -> Progress:
     asker = replace(gateways.asker_of(prepared.settings), fast=True)
     async with contextlib.AsyncExitStack() as stack:
-        session = await stack.enter_async_context(Completions(trust(prepared.gateway.ca), clock))
+        session = Completions(trust(prepared.gateway.ca), clock)
         ways = dict.fromkeys((None, prepared.gateway.ca), gateways.Way(session))
         plan = _plan(prepared, gateways.plan_of(prepared.gateway, asker, ways, clock))
         disturbances = Disturbances(clock)

@@ -54,7 +54,6 @@ class DrillRun:
     clock: Clock
     turned: Callable[[Progress], None]  # told of each new phase
     file: Path | None = None
-    bitten: int | None = None
     _events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
 
     def put(self, news: News) -> None:
@@ -112,11 +111,9 @@ class DrillRun:
         asked = self.clock.monotonic()
         if self.file is None:  # no receipt, so no wound
             return Done(Span(asked, asked))
-        try:
-            status = await self.injector.status(self.receipt)
-            self.bitten = status.bitten
-        except ClientError:
-            pass  # what counts is the undo
+        bitten = None
+        with contextlib.suppress(ClientError):  # what counts is the undo
+            bitten = (await self.injector.status(self.receipt)).bitten
         why = await heal(self.injector, self.receipt)
         if why:
             return Failed(self.clock.monotonic(), why)
@@ -124,7 +121,7 @@ class DrillRun:
             self.file = self.receipts.heal(self.file)
         except OwnFault as error:
             return Failed(self.clock.monotonic(), str(error))
-        return Done(Span(asked, self.clock.monotonic()))
+        return Done(Span(asked, self.clock.monotonic()), bitten)
 
     async def _until(self, *, injected: bool) -> None:
         for _ in range(TRIES):

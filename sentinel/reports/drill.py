@@ -112,7 +112,7 @@ def as_json(result: Result) -> dict[str, Any]:
             "slow": tally.slow,
             "ungraceful": tally.ungraceful,
             "rules": list(tally.rules),
-            "bitten": result.bitten,
+            "bitten": progress.bitten,
         },
         "failback": _seconds(result.failback),
         "receipt": result.receipt_file,
@@ -155,7 +155,7 @@ def text(result: Result) -> str:
         *([("unanswered", _bounds(episode.stable))] if episode is not None and episode.stable is not None else []),
         *([("felt", f"{episode.user:.1f} s")] if episode is not None and episode.user is not None else []),
         ("answered by", f"{served}; {tally.bad} bad, {tally.slow} slow, {tally.ungraceful} ungraceful"),
-        *([("met the fault", f"{result.bitten} requests")] if result.bitten is not None else []),
+        *([("met the fault", f"{progress.bitten} requests")] if progress.bitten is not None else []),
         *([("failback", f"{result.failback:.1f} s")] if result.failback is not None else []),
         ("receipt", result.receipt_file or "none: nothing was broken"),
     ]

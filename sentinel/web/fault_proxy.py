@@ -185,10 +185,9 @@ class FaultProxy:
                 await asyncio.wait({task, turned}, return_when=asyncio.FIRST_COMPLETED)
                 turned.cancel()
                 standing = self._standing()
-                variant = standing.fault.variant if standing is not None else None
-                if variant is Variant.TIMEOUT:
+                if standing is not None and standing.fault.variant in (Variant.KILL, Variant.TIMEOUT):
+                    self._bite()
                     await self._until_it_ends()
-                if variant in (Variant.KILL, Variant.TIMEOUT):
                     raise _CutError
                 if task.done():
                     return await task

@@ -48,7 +48,7 @@ class Gateway:
     """Asks the first provider that does not cool down. Seconds."""
 
     providers: dict[str, str]
-    patience: float = 0.8
+    patience: float = 1.5
     cooldown: float = 3.0
     fails_over: bool = True
     failed: dict[str, float] = field(default_factory=dict)

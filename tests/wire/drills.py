@@ -58,7 +58,7 @@ class Town:
     primary: Provider
     backup: Provider
     promise: str = "20s"
-    patience: str = "3s"  # of one question
+    patience: str = "6s"  # of one question
     drill: dict[str, Any] = field(default_factory=dict)
 
     def short(self, **drill: Any) -> None:

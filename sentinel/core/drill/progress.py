@@ -80,8 +80,8 @@ class Tally:
     rules: tuple[str, ...] = ()  # what decided that these were
     cross_talk: bool = False
 
-    def bitten(self, primary: str) -> bool:
-        """Whether the fault changed anything for anybody."""
+    def changed(self, primary: str) -> bool:
+        """Whether anything was different for anybody from what it was before."""
         return bool(self.bad or self.slow or any(name != primary for name, _ in self.served))
 
 
@@ -101,6 +101,7 @@ class Progress:
     back: float | None = None  # the end of the primary's first answer after the undo
     cut: Cut | None = None
     why: str = ""  # the cut's, in words
+    bitten: int | None = None  # requests that met the fault, as the injector counted them
     unhealed: str = ""  # why the undo could not be proved
 
     @property
@@ -144,6 +145,7 @@ class Done:
     """What was asked for, the wound or its undo, was seen to be so."""
 
     span: Span
+    bitten: int | None = None  # of the undo: requests that met the fault, where the injector counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def advance(terms: Terms, progress: Progress, event: Event) -> Progress:
         case Tick():
             return _tick(terms, progress, event)
         case Done():
-            return _done(terms, progress, event.span)
+            return _done(terms, progress, event)
         case Failed():
             return _failed(progress, event)
         case Stop():
@@ -297,12 +299,13 @@ def _observed(terms: Terms, progress: Progress, tick: Tick) -> Progress:
     return _to(progress, Phase.REVERTING, tick.at) if enough or over else progress
 
 
-def _done(terms: Terms, progress: Progress, span: Span) -> Progress:
+def _done(terms: Terms, progress: Progress, done: Done) -> Progress:
+    span = done.span
     match progress.phase:
         case Phase.ARMING:
             return _to(replace(progress, injected=span), Phase.OBSERVING, span.proved)
         case Phase.REVERTING:
-            progress = replace(progress, reverted=span, row=0)
+            progress = replace(progress, reverted=span, bitten=done.bitten, row=0)
             wait = progress.cut is None and terms.failback is not None
             return _to(progress, Phase.RECOVERING if wait else Phase.JUDGED, span.proved)
         case _:

@@ -20,7 +20,6 @@ class Result:
     progress: Progress
     ruling: Ruling
     wall: float
-    bitten: int | None = None  # as counted by the injector
 
     @property
     def exit_code(self) -> int:

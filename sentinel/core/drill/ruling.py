@@ -2,8 +2,8 @@
 
     Terms + Progress  ->  the rules of RULES, from the top  ->  Ruling
 
-What was seen to be broken fails, however the drill ended; only then its own troubles count; and a
-drill whose fault nobody noticed has proved nothing at all.
+What was seen to be broken fails, however the drill ended; only then its own troubles count. A drill
+whose fault nobody met, or nobody noticed, has proved nothing at all.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,6 +55,14 @@ def _uninjected(terms: Terms, progress: Progress) -> Ruling | None:
     return Ruling(Verdict.INCONCLUSIVE, f"{said}; nothing was broken")
 
 
+def _unmet(terms: Terms, progress: Progress) -> Ruling | None:
+    """Whatever was seen, it was something else."""
+    if progress.bitten != 0 or progress.cut is Cut.STOPPED:
+        return None
+    said = f"the fault did not bite: no request of {terms.primary}'s met it; does the gateway go another way?"
+    return Ruling(Verdict.INCONCLUSIVE, said)
+
+
 def _ungraceful(terms: Terms, progress: Progress) -> Ruling | None:
     tally = progress.tally
     if not terms.graceful or not tally.ungraceful:
@@ -83,7 +91,7 @@ def _cut_short(_: Terms, progress: Progress) -> Ruling | None:
 
 
 def _unbitten(terms: Terms, progress: Progress) -> Ruling | None:
-    if progress.tally.bitten(terms.primary):
+    if progress.tally.changed(terms.primary):
         return None
     answered = dict(progress.tally.served).get(terms.primary, 0)
     said = f"the fault did not bite: {terms.primary} gave {_times(answered, 'whole answer')} while it stood"
@@ -123,6 +131,7 @@ def _passed(terms: Terms, progress: Progress) -> Ruling:
 RULES: Sequence[Callable[[Terms, Progress], Ruling | None]] = (
     _crossed,
     _uninjected,
+    _unmet,
     _ungraceful,
     _beyond,
     _disturbed,

@@ -142,6 +142,15 @@ def test_a_fault_that_nobody_noticed_proves_nothing():
     assert (found, "did not bite" in why, "2 whole answers" in why) == (Verdict.INCONCLUSIVE, True, True)
 
 
+def test_a_fault_that_no_request_met_proves_nothing_whatever_else_was_seen():
+    unmet = Done(Span(20.0, 20.1), 0)
+
+    found, why = verdict(*WOUNDED, heard(4, O.UNGRACEFUL_ERROR), *OTHER, unmet, *BACK)
+
+    assert (found, "did not bite" in why) == (Verdict.INCONCLUSIVE, True)
+    assert verdict(*WOUNDED, *OTHER, Done(Span(20.0, 20.1), 1), *BACK)[0] is Verdict.PASS
+
+
 def test_one_ungraceful_answer_fails_though_another_provider_came_in_time():
     found, why = verdict(*WOUNDED, heard(4, O.UNGRACEFUL_ERROR), *OTHER, HEALED, *BACK)
 
@@ -288,4 +297,4 @@ def test_law_no_story_skips_the_proof_of_the_undo_or_passes_without_one(story):
         assert Phase.ARMING not in phases or state.reverted is not None or state.unhealed
         if rule(TERMS, state).verdict is Verdict.PASS:
             assert state.injected and state.reverted and state.back is not None and state.episode is not None
-            assert state.tally.bitten("openai") and not state.tally.ungraceful and state.cut is not Cut.STOPPED
+            assert state.tally.changed("openai") and not state.tally.ungraceful and state.cut is not Cut.STOPPED
