@@ -3,7 +3,7 @@
     settings -> World -> plan, probe -> Book <-> RoundRunner <- Scheduler
                     \\-> Networking -> Crossings <-> NetRound <- Scheduler
                                          \\-> Planes -> metrics, log, history, pager, journal -> web
-    settings -> Gateways -> metrics, log
+    settings -> Gateways -> metrics, log, and Crossings of their own -> Planes
 
 What lasts over a reload (what is believed, the metrics, the history) is built once; what follows
 from the file is a `generation`, built again as a whole when a new file is right, and never before.
@@ -24,10 +24,13 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.kube import allowed_by
 from sentinel.clients.lease import LeaseClient
 from sentinel.core.api.plan import Plan, glance_cost
-from sentinel.core.api.question import CLUSTER
+from sentinel.core.api.question import ACCOUNT, CLUSTER
+from sentinel.core.asked import CROSSTALK, GATEWAY
+from sentinel.core.labels import GATEWAY_REASONS
 from sentinel.core.record import Round
 from sentinel.core.schedule import spread
 from sentinel.engine import planes, scheduler, tasks
+from sentinel.engine.apart import TIER as GATEWAYS
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
 from sentinel.engine.crossings import TIER, Crossings
@@ -40,7 +43,8 @@ from sentinel.journaling import Journaling, paged_to, tasks_of
 from sentinel.kinds import Sink
 from sentinel.paging import FLUSH_SECONDS, pager_to
 from sentinel.reload import Configured
-from sentinel.settings import Settings
+from sentinel.settings import SELF, Settings
+from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sharing import Shared, name_of_pod
 from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
@@ -86,6 +90,7 @@ class Daemon:
         self.planes = Planes(lasting)
         self.book = Book(plan_of(self.first), self.clock.wall(), (self.planes.plane(planes.LEAD),))
         self.crossings = Crossings(self.clock.wall(), (self.planes.plane(TIER),))
+        self.hearings = Crossings(self.clock.wall(), (self.planes.plane(GATEWAYS),), tier=GATEWAYS)
         self._network: Networking | None = None
         self._gateways: Gateways | None = None
         self._journaling = Journaling(self.first.tenant, self.metrics, self.clock)
@@ -224,9 +229,16 @@ class Daemon:
         if self._gateways is None and settings.gateways:
             from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
-            self._gateways = Gateways(self.metrics.registry, self.clock)
-        if self._gateways is not None:
-            await stack.enter_async_context(self._gateways.generation(settings, asks=self._asks, listens=journal))
+            self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings)
+        if self._gateways is None:
+            return
+        if self._asks:
+            targets = [f"{GATEWAY}{gateway.name}" for gateway in settings.gateways]
+            self.metrics.expect_beside(CROSSTALK, SELF, targets, GATEWAY_REASONS)
+            self.hearings.user = ACCOUNT.format(settings.home, OWN_ACCOUNT)
+        else:
+            self.planes.close(GATEWAYS)
+        await stack.enter_async_context(self._gateways.generation(settings, asks=self._asks, listens=journal))
 
     async def _let_go(self) -> None:
         """For ever, where the network is not asked any more."""

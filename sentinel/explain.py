@@ -31,6 +31,7 @@ from sentinel.core.api.ledger import Ledger
 from sentinel.core.api.question import CLUSTER, Question
 from sentinel.core.api.rbac import ANONYMOUS, Who, who_of_group
 from sentinel.core.api.remedy import closings
+from sentinel.core.asked import CROSSTALK
 from sentinel.core.net import netpol_crossing
 from sentinel.core.net.crossing import Crossing
 from sentinel.core.net.netpol_remedy import shuttings
@@ -45,6 +46,7 @@ _SLACK = 3600.0
 _LONGEST_LINE = 16 * 1024 * 1024
 _MOST_PLANNED = 12
 _OWN_NAME = ":sentinel"
+_NO_GRANT = "the gateway mixes answers up, which no binding and no policy lets it do"
 _NO_POLICY = "this reading covers net/tcp, net/udp and net/http, which are asked of pods"
 
 
@@ -226,6 +228,8 @@ async def cases_of_alerts(source: str, config: Path | None, user: str = "") -> t
 def _case_of(alert: Alerted, config: Path | None, user: str) -> Case:
     title = f"{alert.tenant}/{alert.identity} at {alert.target or '?'} ({alert.check})"
     since = alert.closed_before if alert.closed_before is not None else alert.since
+    if alert.check == CROSSTALK:
+        return Case(f"{title}: {_NO_GRANT}", Who(""), (), since, alert.ends)
     try:
         who = _who_of(alert, config, user)
     except OwnFault as error:

@@ -1,6 +1,7 @@
-"""Joins the gateways of the configuration with who asks them: settings in, running drivers out.
+r"""Joins the gateways of the configuration with who asks them: settings in, running drivers out.
 
     settings -> CompletionProbe (one way for each CA) -> engine.gateway.Driver -> metrics, log, courses
+                                                               \-> Keeping: are answers kept apart?
 
 The witness asks every two seconds, and faster when something is wrong; a tenant asks once a minute,
 with its own key and nonce. `Gateways` is all that either needs.
@@ -9,7 +10,7 @@ with its own key and nonce. `Gateways` is all that either needs.
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
 from sentinel.clients.tokens import FileToken, HeldToken, NoToken, Source
-from sentinel.core.gateway import canary
+from sentinel.core.gateway import canary, foreign
 from sentinel.core.gateway.allowance import Allowance, Price
 from sentinel.core.gateway.completion import Deadlines
 from sentinel.core.gateway.course import Course
@@ -27,8 +28,11 @@ from sentinel.core.gateway.dialect import Dialect, Terminator
 from sentinel.core.gateway.news import News
 from sentinel.core.gateway.outcome import Expected, Message
 from sentinel.core.gateway.provider import PRESETS, Place, Provider, Sign
+from sentinel.core.page import WITNESS
 from sentinel.core.schedule import spread
 from sentinel.engine import tasks
+from sentinel.engine.apart import Keeping
+from sentinel.engine.crossings import Crossings
 from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.gateway import Direct, Driver, Listens, Plan
 from sentinel.errors import OwnFault
@@ -39,30 +43,28 @@ from sentinel.sinks.gateway_courses import GatewayCourses
 from sentinel.sinks.gateway_log import GatewayLog
 from sentinel.sinks.gateway_metrics import GatewayMetrics
 
-WITNESS = "witness"
-"""Whose tag the witness's nonces have; no tenant can be called so."""
+_SPAN_ROUNDS = 2.0
+"""In rounds of the API: between two answers that prove a breach shut. So long that two scrapes see it."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks: a tenant, or the witness. `others` are all the other tenants, and the witness."""
+    """Who asks: a tenant, or the witness."""
 
     name: str
-    others: tuple[str, ...]
     fast: bool
 
     def nonce(self) -> str:
         """A new one, with our tag."""
-        return canary.tag(self.name) + secrets.token_hex(canary.CHANCE_LENGTH // 2)
+        return canary.nonce(canary.tag(self.name), secrets.token_hex(canary.CHANCE_LENGTH // 2))
 
 
 def asker_of(settings: Settings) -> Asker:
     """Whoever runs with these settings: a tenant, or the witness."""
     name = WITNESS if settings.is_witness else settings.tenant
-    everybody = (*(tenant.name for tenant in settings.tenants), WITNESS)
-    return Asker(name, tuple(other for other in everybody if other != name), fast=settings.is_witness)
+    return Asker(name, fast=settings.is_witness)
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,10 @@ class All:
 class Gateways:
     """What lasts over a reload: what was counted, and what was told last."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
-        """Once per process, since the names are registered."""
+    def __init__(self, registry: CollectorRegistry, clock: Clock, book: Crossings) -> None:
+        """Once per process, since the names are registered. `book`: of whether answers are kept apart."""
         self._metrics, self._log, self._clock = GatewayMetrics(registry), GatewayLog(), clock
+        self._keeping = Keeping(book, clock)
         self._courses = GatewayCourses()
 
     def courses(self) -> Mapping[str, tuple[Course, ...]]:
@@ -108,14 +111,35 @@ class Gateways:
         chosen = settings.gateways if asks else ()
         self._metrics.forget_others([gateway.name for gateway in chosen])
         self._courses.expect(gateway.name for gateway in chosen)
-        places: tuple[Listens, ...] = (self._metrics, self._log, self._courses, *listens)
-        async with asked(chosen, asker_of(settings), self._clock, places) as drivers:
+        places: tuple[Listens, ...] = (self._metrics, self._log, self._courses, self._keeping, *listens)
+        drivers_of = asked(chosen, asker_of(settings), self._clock, places)
+        async with self._kept_apart(settings, asks=asks), drivers_of as drivers:
             # Before anything else is waited for: the first news must find their names.
             for driver in drivers:
                 plan = driver.plan
                 providers = [provider.name for provider in plan.expected.providers]
                 self._metrics.expect(plan.name, providers, [row.name for row in plan.direct], driver.stand)
             yield
+
+    @contextlib.asynccontextmanager
+    async def _kept_apart(self, settings: Settings, *, asks: bool) -> AsyncIterator[None]:
+        """Whether answers are kept apart is believed, and said, while the block lasts."""
+        if not asks:
+            self._keeping.stand_by()
+            yield
+            return
+        self._keeping.names = foreign.whose(tenant.name for tenant in settings.tenants)
+        self._keeping.span = _SPAN_ROUNDS * settings.isolation.every.total_seconds()
+        self._keeping.expect([gateway.name for gateway in settings.gateways], period_of(settings))
+        async with tasks.running() as start:
+            start("gateways kept apart", self._keeping.keep)
+            yield
+
+
+def period_of(settings: Settings) -> float:
+    """In which each gateway is asked once, seconds."""
+    periods = (row.baseline if settings.is_witness else row.every for row in settings.gateways)
+    return max((period.total_seconds() for period in periods), default=0.0)
 
 
 @contextlib.asynccontextmanager
@@ -156,7 +180,7 @@ def plan_of(gateway: written.Gateway, asker: Asker, ways: Mapping[Path | None, W
     return Plan(
         name=gateway.name,
         asks=probe_of(gateway, ways[gateway.ca], clock),
-        expected=expected_of(gateway, asker.others),
+        expected=expected_of(gateway, asker.name),
         every=every,
         burst=gateway.burst.total_seconds() if asker.fast else None,
         offset=spread(f"{asker.name}/{gateway.name}", every),
@@ -184,15 +208,15 @@ def probe_of(gateway: written.Gateway, way: Way, clock: Clock) -> CompletionProb
     )
 
 
-def expected_of(gateway: written.Gateway, others: Collection[str]) -> Expected:
-    """What is known in advance about this gateway, from its section of the configuration."""
+def expected_of(gateway: written.Gateway, asker: str) -> Expected:
+    """What is known in advance about this gateway, from its section of the configuration. `asker`: who asks it."""
     return Expected(
         primary=gateway.first,
         providers=tuple(Provider(row.name, tuple(map(_sign, row.match))) for row in gateway.providers),
         preset=PRESETS[gateway.preset],
         dialect=Dialect(gateway.dialect),
         terminator=Terminator(gateway.terminator),
-        others=frozenset(map(canary.tag, others)),
+        ours=tuple(_sign_of_ours(row, asker) for row in gateway.ours),
         slow=gateway.slow.total_seconds(),
         grace=gateway.grace.total_seconds(),
         messages=tuple(
@@ -229,6 +253,10 @@ def _source(key: written.KeyFile | None) -> Source:
 
 def _sign(match: written.Match) -> Sign:
     return Sign(Place(match.where), match.key or "", re.compile(match.regex))
+
+
+def _sign_of_ours(row: written.Ours, asker: str) -> Sign:
+    return Sign(Place(row.where), row.key or "", re.compile(row.regex.replace("TENANT", re.escape(asker))))
 
 
 def _deadlines(patience: written.Patience) -> Deadlines:

@@ -4,12 +4,10 @@ from sentinel import gateways
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
 from sentinel.core.gateway.canary import Canary
-from sentinel.core.gateway.completion import Heard
+from sentinel.core.gateway.foreign import whose
 from sentinel.core.gateway.outcome import judge
-from sentinel.gateways import Asker
 from sentinel.reports.completion import Seen
 from sentinel.settings import Settings
-from sentinel.settings.gateways import Gateway
 
 CHECK = "gateway"
 
@@ -26,9 +24,5 @@ async def ask(settings: Settings, name: str, *, stream: bool = True) -> Seen:
     clock, canary = Clock(), Canary(asker.nonce())
     probe = gateways.probe_of(gateway, gateways.Way(Completions(trust(gateway.ca), clock)), clock)
     heard = await probe.ask(canary, stream=stream)
-    return _seen(gateway, canary, heard, asker)
-
-
-def _seen(gateway: Gateway, canary: Canary, heard: Heard, asker: Asker) -> Seen:
-    judged = judge(heard, canary, gateways.expected_of(gateway, asker.others))
-    return Seen(gateway.name, canary.nonce, heard, judged)
+    judged = judge(heard, canary, gateways.expected_of(gateway, asker.name))
+    return Seen(gateway.name, canary.nonce, heard, judged, whose(tenant.name for tenant in settings.tenants))

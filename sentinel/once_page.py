@@ -62,8 +62,8 @@ async def look(settings: Settings, name: str) -> Seen:
     gateway, page = next(row for row in pages.chosen(settings) if f"{CHECK}/{row[0].name}" == name)
     asked = Canary(pages.nonce())
     async with pages.browser_of(page) as browser:
-        visit = await pages.probe_of(settings, gateway, page, browser, Clock()).visit(asked)
-    judged, picture = judge(visit, asked, pages.expected_of(settings, gateway, page)), ""
+        visit = await pages.probe_of(gateway, page, browser, Clock()).visit(asked)
+    judged, picture = judge(visit, asked, pages.expected_of(gateway, page)), ""
     if page.screenshots is not None and visit.picture is not None:
         album = Album(page.screenshots.path, page.screenshots.keep)
         kept = album.keep(gateway.name, judged, visit.at, visit.picture)

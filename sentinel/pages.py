@@ -31,7 +31,7 @@ _MIB = 1024 * 1024
 
 def nonce() -> str:
     """A new one, with our tag."""
-    return canary.tag(WE) + secrets.token_hex(canary.CHANCE_LENGTH // 2)
+    return canary.nonce(canary.tag(WE), secrets.token_hex(canary.CHANCE_LENGTH // 2))
 
 
 def chosen(settings: Settings) -> tuple[tuple[Gateway, Page], ...]:
@@ -50,7 +50,7 @@ async def visiting(settings: Settings, clock: Clock, listens: Sequence[Listens])
             kind = (page.chromium, page.sandbox, page.memory_mib)
             if kind not in browsers:
                 browsers[kind] = await stack.enter_async_context(browser_of(page))
-            plan = plan_of(settings, gateway, page, browsers[kind], clock)
+            plan = plan_of(gateway, page, browsers[kind], clock)
             visitors.append(Visitor(plan, clock, nonce, tuple(listens), disturbances))
         start = await stack.enter_async_context(tasks.running())
         start("our own disturbances", disturbances.watch)
@@ -64,27 +64,27 @@ def browser_of(page: Page) -> Browser:
     return Browser(page.chromium, memory=page.memory_mib * _MIB, sandbox=page.sandbox)
 
 
-def plan_of(settings: Settings, gateway: Gateway, page: Page, browser: Browser, clock: Clock) -> Plan:
+def plan_of(gateway: Gateway, page: Page, browser: Browser, clock: Clock) -> Plan:
     """How this page is visited."""
     every, shots = page.every.total_seconds(), page.screenshots
     return Plan(
         gateway=gateway.name,
-        goes=probe_of(settings, gateway, page, browser, clock),
-        expected=expected_of(settings, gateway, page),
+        goes=probe_of(gateway, page, browser, clock),
+        expected=expected_of(gateway, page),
         every=every,
         offset=spread(f"page/{gateway.name}", every),
         album=None if shots is None else Album(shots.path, shots.keep),
     )
 
 
-def probe_of(settings: Settings, gateway: Gateway, page: Page, browser: Browser, clock: Clock) -> PageProbe:
+def probe_of(gateway: Gateway, page: Page, browser: Browser, clock: Clock) -> PageProbe:
     """How one visit goes. `once_page` makes a single one."""
     return PageProbe(
         url=page.url,
         prompt=page.prompt,
         send=page.send,
         answer=page.answer,
-        expected=expected_of(settings, gateway, page),
+        expected=expected_of(gateway, page),
         browser=browser,
         clock=clock,
         timeout=page.timeout.total_seconds(),
@@ -92,12 +92,11 @@ def probe_of(settings: Settings, gateway: Gateway, page: Page, browser: Browser,
     )
 
 
-def expected_of(settings: Settings, gateway: Gateway, page: Page) -> Expected:
+def expected_of(gateway: Gateway, page: Page) -> Expected:
     """What is known in advance about this page. What nobody may read is the same as at its gateway."""
     return Expected(
         messages=page.graceful,
         grace=gateway.grace.total_seconds(),
-        others=frozenset(canary.tag(name) for name in (*(tenant.name for tenant in settings.tenants), "witness")),
         leaks=tuple(map(re.compile, gateway.leaks.extra)),
         no_leaks=frozenset(gateway.leaks.disable),
     )

@@ -6,6 +6,7 @@ from sentinel.clients.clock import Clock
 from sentinel.clients.relay import RelayClient
 from sentinel.clients.tokens import FileToken
 from sentinel.core.api.question import CLUSTER
+from sentinel.core.asked import GATEWAY
 from sentinel.core.claim import Claim, Expected
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
@@ -96,4 +97,5 @@ def _expected(settings: Settings, tenant: Tenant) -> Expected:
         known = [id_ for other in others if (id_ := ids.get(other.name))]
     else:
         known = [space for other in others for space in other.namespaces]
-    return Expected(frozenset({*known, *settings.isolation.system, CLUSTER}))
+    targets = frozenset({*known, *settings.isolation.system, CLUSTER})
+    return Expected(targets, gateways=frozenset(f"{GATEWAY}{gateway.name}" for gateway in settings.gateways))

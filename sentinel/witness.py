@@ -30,13 +30,18 @@ from sentinel.clients.token_review import TokenReviews
 from sentinel.core import page
 from sentinel.core.api.affected import Affected
 from sentinel.core.api.plan import Plan
+from sentinel.core.api.question import ACCOUNT as ACCOUNT_OF
 from sentinel.core.api.rbac import who_of_account
+from sentinel.core.asked import CROSSTALK
 from sentinel.core.claim import Claim
+from sentinel.core.gateway.foreign import named, whose
 from sentinel.core.net.roster import Roster
-from sentinel.core.page import Page
+from sentinel.core.page import WITNESS, Page
 from sentinel.engine import scheduler, tasks
+from sentinel.engine.apart import TIER as GATEWAYS
 from sentinel.engine.book import Book
 from sentinel.engine.budget import Budget
+from sentinel.engine.crossings import Crossings
 from sentinel.engine.desk import Desk
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
@@ -55,7 +60,7 @@ from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.pager import Pager
-from sentinel.sinks.witness_metrics import WitnessMetrics
+from sentinel.sinks.witness_metrics import BreachMetrics, WitnessMetrics
 from sentinel.subject import PEOPLE, Lane, Subject, as_subject, plans_of
 from sentinel.watching import OwnToken, Watching, people_of
 from sentinel.web import app as web
@@ -95,6 +100,8 @@ class Witness:
         self.lighthouse: Lighthouse | None = None
         self._gateways: Gateways | None = None
         self._journaling = Journaling("witness", self.metrics, self.clock)
+        # What it hears itself, with a key of its own: it is no tenant's, and told beside them.
+        self.hearings = Crossings(self.clock.wall(), tier=GATEWAYS)
 
     async def run(self) -> None:
         """Until stopped."""
@@ -154,7 +161,7 @@ class Witness:
     ) -> dict[str, Pager]:
         """All subjects of these settings, in place of those before; what is believed of them is kept."""
         self.subjects, pagers = {}, {}
-        self.metrics.forget_others(tenant.name for tenant in settings.tenants)
+        self.metrics.forget_others([*(tenant.name for tenant in settings.tenants), WITNESS])
         budget = Budget(settings.isolation.qps * max(settings.isolation.witness_share, _LEAST_SHARE), self.clock)
         for tenant in settings.tenants:
             seen, name = as_subject(settings, tenant), tenant.name
@@ -172,8 +179,25 @@ class Witness:
                 reviewed = (row.of(subject.people.name) for row in journal)
                 self._expect(subject.people, (self.metrics.of_groups(name, people), pager, *reviewed))
         lanes = {lane.name for subject in self.subjects.values() for lane in subject.lanes}
+        if settings.gateways:
+            pagers[WITNESS] = self._hear_ourselves(settings, client, journal, stack)
+            lanes.add(WITNESS)
         self.histories = {name: history for name, history in self.histories.items() if name in lanes}
         return pagers
+
+    def _hear_ourselves(
+        self, settings: Settings, client: Alertmanagers, journal: tuple[Journal, ...], stack: AsyncExitStack
+    ) -> Pager:
+        """Who is told when a gateway gives us what it answered a tenant."""
+        pager = self._pager(settings.model_copy(update={"tenant": WITNESS}), client, stack)
+        every = settings.isolation.every.total_seconds()
+        history = self.histories.setdefault(WITNESS, History(WITNESS))
+        self.hearings.user = ACCOUNT_OF.format(settings.isolation.release, ACCOUNT)
+        told = BreachMetrics(self.metrics, WITNESS, every)
+        pager.paged = paged_to(journal, WITNESS)
+        kept = (row.of(WITNESS) for row in journal)
+        self.hearings.sinks = (told, LogSink(subject=WITNESS), history, pager, *kept)
+        return pager
 
     def _subject(self, settings: Settings, tenant: Tenant, plan: Plan, budget: Budget) -> Subject:
         world = World(settings, self.environ, self.clock)
@@ -275,7 +299,7 @@ class Witness:
         if self._gateways is None and settings.gateways:
             from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
-            self._gateways = Gateways(self.metrics.registry, self.clock)
+            self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings)
         if self._gateways is not None:
             await stack.enter_async_context(self._gateways.generation(settings, listens=journal))
 
@@ -326,12 +350,17 @@ class Witness:
 
     def _desk(self, settings: Settings, subject: Subject, pager: Pager) -> Desk:
         patience = _SILENT_REPEATS * settings.paging.repeat.total_seconds()
-        sender, name = sender_of(settings), subject.tenant.name
+        sender, name, names = (
+            sender_of(settings),
+            subject.tenant.name,
+            whose(tenant.name for tenant in settings.tenants),
+        )
 
         def page_of(claim: Claim) -> Page:
             told = claim.annotations.get("description", "")
             members = subject.accounts.book.members(claim.series)
-            cause = self.watching.cause(name, claim.series.identity, members)
+            marked = claim.series.check == CROSSTALK
+            cause = named(told, names) if marked else self.watching.cause(name, claim.series.identity, members)
             return page.passed_on(sender, claim.alert, claim.series, told, claim.since, cause)
 
         return Desk(subject.accounts.book, pager, subject.contested, page_of, self.clock, patience)
@@ -358,7 +387,7 @@ class Witness:
 
     def _readiness(self) -> tuple[str, ...]:
         """Why we are not ready; one tenant that takes its own accounts away is that tenant's alert, not ours."""
-        told = [(name, history.round) for name, history in self.histories.items()]
+        told = [(name, history.round) for name, history in self.histories.items() if name != WITNESS]
         waiting = [name for name, report in told if report is None]
         if waiting:
             return tuple(f"{name}: no round has ended yet" for name in waiting)

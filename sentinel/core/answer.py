@@ -17,13 +17,14 @@ class Answer(StrEnum):
 
 
 class Mark(StrEnum):
-    """What is special about an answer of the network; each is a `Reason` of the same name."""
+    """What is special about an answer of the network or of a gateway; each is a `Reason` of the same name."""
 
     UNATTRIBUTED = "unattributed"  # somebody took the connection, and did not prove to be the target
     ARRIVED = "arrived"  # it was received over there, and nothing came back to us
     LATE = "late"  # only while the pod was so young that its policy may not have been there yet
     KEPT = "kept"  # by a connection that was open before, and by no new one
     MOVED = "moved"  # somebody else is at that address now
+    FOREIGN = "foreign"  # of a gateway: the answer bears the mark of somebody else
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What can be held or breached, of whatever kind: a question to the API server, a crossing of the network.
 
-    Question  api/...   may this identity do this, there?
-    Crossing  net/...   may a packet of ours get there?
+    Question  api/...    may this identity do this, there?
+    Crossing  net/...    may a packet of ours get there?
+    Apart     crosstalk  does this gateway give us our own answers only?
 
 Standings, records, sinks and pages know no more of it than this. Each kind is a frozen value with its
 own equality: it is the key of all that is believed.
@@ -12,6 +13,10 @@ from typing import Protocol
 
 NETWORK = "net/"
 """Before the name of every class of promise that is about the network."""
+CROSSTALK = "crosstalk"
+"""The class of promise that a gateway gives each tenant its own answers, and nobody else's."""
+GATEWAY = "gateway/"
+"""Before a gateway's name, where it is a target: a namespace may be called the same, and has no slash."""
 
 
 class Asked(Hashable, Protocol):
@@ -29,7 +34,7 @@ class Asked(Hashable, Protocol):
 
     @property
     def target(self) -> str:
-        """The namespace that it is about, or `*`: a closed label."""
+        """The namespace that it is about, `*`, or `gateway/NAME`: a closed label."""
         ...
 
     @property
@@ -50,3 +55,8 @@ class Asked(Hashable, Protocol):
 def is_network(check: str) -> bool:
     """Whether this class of promise is about packets and not about permissions."""
     return check.startswith(NETWORK)
+
+
+def only_there(check: str) -> bool:
+    """Whether nobody but who asks can prove it shut: packets come from where it is, answers are to its own key."""
+    return is_network(check) or check == CROSSTALK

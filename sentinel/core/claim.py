@@ -19,6 +19,7 @@ from typing import Any
 
 from sentinel.core.api import resources
 from sentinel.core.api.reply import clean
+from sentinel.core.asked import CROSSTALK
 from sentinel.core.net import crossing
 from sentinel.core.page import MOST_TEXT, Alert
 from sentinel.core.record import Series
@@ -79,10 +80,11 @@ class Told(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one tenant's sentinel can speak of: the targets that it may not enter, `*` for the cluster."""
+    """What one tenant's sentinel can speak of: the targets that it may not enter, `*` for the cluster, and gateways."""
 
     targets: frozenset[str]
-    checks: frozenset[str] = frozenset((*resources.CHECKS, *crossing.CHECKS))
+    checks: frozenset[str] = frozenset((*resources.CHECKS, *crossing.CHECKS, CROSSTALK))
+    gateways: frozenset[str] = frozenset()  # targets of cross-talk, and of nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _about(labels: Mapping[str, str], expected: Expected) -> tuple[Alert, Series
         check, target = _absent(check), _absent(target)
     elif check not in expected.checks:
         raise _NoClaimError(f"check {_shown(check)} is none of ours")
-    elif target not in expected.targets:
+    elif target not in (expected.gateways if check == CROSSTALK else expected.targets):
         # The same words for what is not there and what is not this tenant's to know.
         raise _NoClaimError(f"target {_shown(target)} is none that this tenant's sentinel asks about")
     return Alert(name), Series(check, identity, target)

@@ -17,12 +17,14 @@ from urllib.parse import quote_plus
 
 from sentinel.core.api.question import CLUSTER
 from sentinel.core.api.reply import clean
-from sentinel.core.asked import Asked, is_network
+from sentinel.core.asked import CROSSTALK, GATEWAY, Asked, is_network
 from sentinel.core.record import Record, Series, series_of
 from sentinel.core.standing import Breach
 from sentinel.core.verdict import Reason
 
 PATH = "push"
+WITNESS = "witness"
+"""Who pages about itself; no tenant can be called so."""
 QUESTIONS_SHOWN = 5
 """More are counted: who is woken wants the first command, not the list."""
 QUESTIONS_KEPT = 50
@@ -213,6 +215,8 @@ def _breach_text(tenant: str, case: Case) -> str:
     check, identity, target = case.series
     if is_network(check):
         return _crossing_text(tenant, case)
+    if check == CROSSTALK:
+        return _crosstalk_text(tenant, case)
     who = f"identity {identity}" + (f" ({clean(case.user)})" if case.user else "")
     where = "every namespace of the cluster" if target == CLUSTER else f"namespace {target}"
     opening = f"Tenant {tenant}, asking as {who}, is let in in {where} (check {check}), since {rfc3339(case.since)}."
@@ -236,6 +240,25 @@ def _crossing_text(tenant: str, case: Case) -> str:
         told.append(_replied(first) if check in _AROUND else crossed(first))
         told += [f"Why: {clean(breach.cause, 300)}." for _, breach in found if breach.cause][:1]
     return " ".join((*told, _NETWORK_CLOSING)) + _command(case)
+
+
+def _crosstalk_text(tenant: str, case: Case) -> str:
+    """The same of a gateway that mixes answers up: whose they were, where that shows, by which request."""
+    gateway = case.series.target.removeprefix(GATEWAY)
+    opening = f"{reader(tenant)} is given what gateway {gateway} answered somebody else"
+    told = [f"{opening} (check {case.series.check}), since {rfc3339(case.since)}."]
+    for breach in case.breaches.values():
+        code = f"HTTP {breach.code}" if breach.code is not None else "no HTTP status"
+        told += [
+            f"Evidence: {code}, request {clean(breach.audit_id, 64)}: {clean(breach.place, 400)}.",
+            _window(breach),
+        ]
+    return " ".join((*told, _CROSSTALK_CLOSING)) + _command(case)
+
+
+def reader(tenant: str) -> str:
+    """Who got it, at the beginning of a sentence. The witness asks gateways with a key of its own."""
+    return "The witness" if tenant == WITNESS else f"Tenant {tenant}"
 
 
 def crossed(breach: Breach) -> str:
@@ -264,6 +287,9 @@ _CROSSED = {
     Reason.KEPT: "was answered on a connection from before, while new ones are denied",
 }
 _NETWORK_CLOSING = "It ends by proof only: two rounds in which no packet gets through and every control is green."
+_CROSSTALK_CLOSING = (
+    "It ends by proof only: two answers in a row of that gateway, whole, with our own mark and nobody else's."
+)
 _CLOSING = "It ends by proof only: two rounds in which the same question is denied."
 
 

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     ARRIVED = "arrived"  # breached: the packet got through, and only its answer was cut: one way is open
     LATE = "late"  # breached: in the first 10 s of a pod; its policy comes late
     KEPT = "kept"  # breached: a connection from before outlived the policy that denies new ones
+    FOREIGN = "foreign"  # breached: a gateway gave us what bears somebody else's mark
     REFUSED = "refused"  # breached: denied what should have been served
     FAILED = "failed"  # breached: not served for longer than the check's patience
 

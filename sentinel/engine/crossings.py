@@ -1,4 +1,4 @@
-"""The book of the network: what is believed of every way, and the one place where it changes.
+"""The book of the network, and of gateways: what is believed of every way, and the one place where it changes.
 
     observation, bracket --judge--> verdict --advance--> standing, change --> Record --> sinks
 
@@ -48,6 +48,7 @@ class Crossings:
     sinks: tuple[Sink, ...] = ()
     user: str = ""
     identity: str = "self"
+    tier: str = TIER
     standings: dict[Asked, Standing] = field(default_factory=dict)
     gates: dict[tuple[NetGate, str], GateRow] = field(default_factory=dict)
     not_applicable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -153,7 +154,7 @@ class Crossings:
         among the reasons, and makes no target look blind.
         """
         oldest: dict[str, float] = {}
-        crossings = self._plans.get(TIER)
+        crossings = self._plans.get(self.tier)
         for asked in crossings.asked if crossings is not None else ():
             proof = self.standings.get(asked, _NEW).last_conclusive or self._known_since[asked]
             oldest[asked.target] = min(oldest.get(asked.target, proof), proof)
@@ -176,8 +177,8 @@ class Crossings:
 
     def _periods(self) -> dict[int | str, float]:
         # That of the crossings, where there are any: the others are asked rarely, on purpose.
-        plans = [self._plans[TIER]] if TIER in self._plans else [*self._plans.values()]
-        return {TIER: max(plan.period for plan in plans)} if plans else {}
+        plans = [self._plans[self.tier]] if self.tier in self._plans else [*self._plans.values()]
+        return {self.tier: max(plan.period for plan in plans)} if plans else {}
 
     def _coverage(self, now: float) -> float:
         total = fresh = 0

@@ -7,9 +7,9 @@ Everybody in a tenant can speak as its sentinel. So its word opens at once, whic
 never closes: a page that it told of ends when the witness, with that identity's own token, has had
 the same questions denied in two rounds that began after that word.
 
-Where packets come from cannot be borrowed as a token can: about the network the tenant's own proof is all
-there is, and its word ends what its word began. When it falls silent the push ends, and the rule, which
-remembers, goes on.
+Where packets come from, and the key of a gateway, cannot be borrowed as a token can: about those the tenant's
+own proof is all there is, and its word ends what its word began. When it falls silent the push ends, and the
+rule, which remembers, goes on.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from typing import Protocol
 
 from sentinel.clients.clock import Clock
 from sentinel.core.api.question import Question
-from sentinel.core.asked import is_network
+from sentinel.core.asked import only_there
 from sentinel.core.claim import Claim
 from sentinel.core.page import Alert, Page
 from sentinel.core.record import Record, Round, Series
@@ -80,7 +80,7 @@ class Desk:
         self._grow_impatient()
         claimed = {series for series, word in self.words.items() if not word.over}
         agreed = {series: since for series, since in report.breach_since.items() if since or series not in claimed}
-        agreed |= {series: 0.0 for series, word in self.words.items() if word.over and is_network(series.check)}
+        agreed |= {series: 0.0 for series, word in self.words.items() if word.over and only_there(series.check)}
         strangers = report.wrong_identity | {series.identity for series in self.strangers}
         self.pages.end_round(replace(report, breach_since=agreed, wrong_identity=strangers))
         for series in [series for series, word in self.words.items() if word.over and agreed.get(series) == 0]:
@@ -98,7 +98,7 @@ class Desk:
         return not known.over
 
     def _ask_anew(self, series: Series) -> None:
-        if is_network(series.check):
+        if only_there(series.check):
             return
         self.look(series, self.book.contest(series))
 

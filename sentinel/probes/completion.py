@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Broken, Completions
 from sentinel.clients.tokens import NoToken, Source
-from sentinel.core.gateway.canary import Canary
+from sentinel.core.gateway.canary import REQUEST_ID, Canary
 from sentinel.core.gateway.completion import Deadlines, Heard, Trouble
 from sentinel.core.gateway.dialect import SPEAKERS, Dialect
 from sentinel.core.gateway.piece import Wanted
@@ -179,7 +179,7 @@ class CompletionProbe:
         return {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if stream else "application/json",
-            "X-Request-Id": f"tenant-sentinel-{canary.nonce}",
+            "X-Request-Id": f"{REQUEST_ID}{canary.nonce}",
             **(SPEAKERS[self.dialect].headers(key.text) if key is not None else {}),
             **self.headers,
             **secret,

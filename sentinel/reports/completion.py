@@ -6,9 +6,11 @@ or an answer, be it the canary or not. What was there and is not shown is told b
 rule's name says what an error gives away; what it matched is not told.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from sentinel.core.gateway.canary import REQUEST_ID
 from sentinel.core.gateway.completion import Heard
 from sentinel.core.gateway.outcome import EXCLUDED, Judged
 from sentinel.core.gateway.timeline import Moment, timeline
@@ -24,12 +26,13 @@ class Seen:
     nonce: str
     heard: Heard
     judged: Judged
+    names: Mapping[str, str] = field(default_factory=dict)  # whose the marks are
 
     @property
     def exit_code(self) -> int:
-        """0 answered, 1 not, 3 when it says nothing of the gateway's providers."""
+        """0 answered, 1 not, or with a sign of somebody else, 3 when it says nothing of the gateway's providers."""
         if self.judged.good:
-            return 0
+            return 1 if self.judged.cross_talk else 0
         return 3 if self.judged.outcome in EXCLUDED else 1
 
     @property
@@ -99,11 +102,11 @@ def _facts(seen: Seen) -> list[tuple[str, str]]:
         ("status", "none" if judged.status is None else str(judged.status)),
         ("looked like", judged.level.value),
         *([("gives away", ", ".join(judged.leaks))] if judged.leaks else []),
-        *([("isolation", "THE ANSWER TO ANOTHER TENANT")] if judged.cross_talk else []),
+        *(("isolation", f"MEANT FOR SOMEBODY ELSE: {sign.text(seen.names)}") for sign in judged.foreign),
         *([("cache", "an older answer to us")] if judged.stale else []),
         *([("retry after", f"{judged.retry_after:.0f} s")] if judged.retry_after is not None else []),
         ("tokens", str(seen.heard.transcript.tokens)),
-        ("request id", f"tenant-sentinel-{seen.nonce}"),
+        ("request id", f"{REQUEST_ID}{seen.nonce}"),
     ]
 
 

@@ -77,6 +77,19 @@ class Match(Section):
     """What stands there when this provider answered."""
 
 
+class Ours(Section):
+    """One sign by which an answer says whose it is: of which key, of which cache."""
+
+    where: Annotated[Place, BeforeValidator(one_of(*get_args(Place)))]
+    """In which part of the reply."""
+
+    key: Text | None = None
+    """The header's name or the JSON pointer; an id has neither."""
+
+    regex: Pattern
+    """What stands there when it is ours. `TENANT` is replaced by who asks: a tenant's name, or `witness`."""
+
+
 class Direct(Section):
     """The provider itself, past the gateway: a few questions, to tell "provider down" from "gateway down"."""
 
@@ -256,6 +269,9 @@ class Gateway(Section):
 
     leaks: Leaks = Leaks()
     """What no user may read."""
+
+    ours: tuple[Ours, ...] = ()
+    """By which an answer to somebody else is known, besides the marks of other sentinels."""
 
     budget: Budget = Budget()
     """What asking may cost."""

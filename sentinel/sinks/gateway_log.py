@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from sentinel.core.gateway.canary import REQUEST_ID
 from sentinel.core.gateway.failover import Bounds, Episode, Verdict
 from sentinel.core.gateway.news import CameBack, Ended, News, Probed, Skipped, Tail
 from sentinel.core.gateway.outcome import Outcome
@@ -42,8 +43,6 @@ class GatewayLog:
     def _probed(self, news: Probed) -> None:
         judged = news.judged
         self._used_up.discard((news.gateway, news.target))
-        if judged.cross_talk:
-            self._log.error("gateway.cross_talk", **_of(news))
         # Who answers is part of it; that it is nobody knows whom for once is not.
         now = (judged.outcome, judged.served.provider if judged.good else "")
         before = self._last.get((news.gateway, news.target))
@@ -90,7 +89,7 @@ def _of(news: Probed) -> dict[str, Any]:
         "evidence": judged.served.evidence,
         "status": judged.status,
         "took": round(judged.took, 3),
-        "request_id": f"tenant-sentinel-{news.nonce}",
+        "request_id": f"{REQUEST_ID}{news.nonce}",
     }
 
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from sentinel import __version__
 from sentinel.core.api.plan import Plan
-from sentinel.core.api.question import Question
-from sentinel.core.asked import Asked
+from sentinel.core.asked import Asked, is_network
 from sentinel.core.evidence import command
 from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
@@ -163,11 +162,11 @@ class History:
         }
 
     def stand_by(self) -> None:
-        """Forget what is believed of the API: another pod asks it, or we begin anew. What was seen stays."""
+        """Forget what is believed but of the network: another pod asks, or we begin anew. What was seen stays."""
         self.round = None
         self._planned = {}
-        self._latest = {asked: known for asked, known in self._latest.items() if not isinstance(asked, Question)}
-        self._open = {asked: known for asked, known in self._open.items() if not isinstance(asked, Question)}
+        self._latest = {asked: known for asked, known in self._latest.items() if is_network(asked.check)}
+        self._open = {asked: known for asked, known in self._open.items() if is_network(asked.check)}
 
     def put(self, record: Record) -> None:
         """Keep one question's answer."""

@@ -84,18 +84,22 @@ class Metrics:
     def expect_network(self, checks: Collection[str], targets: Collection[str], identity: str, period: float) -> None:
         """The same for what is asked over the network; nothing of it is there where nothing of it is asked."""
         for check in checks:
-            self._children(check, identity)
-            self._took[check] = self.duration.labels(check)
-            self.breaches.labels(check)
-            for state in State:
-                self._verdicts[check, state] = self.verdicts.labels(check, state.value)
+            self.expect_beside(check, identity, targets, NETWORK_REASONS)
             for reason in NETWORK_SKIPS:
                 self.skipped.labels(check, reason)
-        for target, reason in product(targets, NETWORK_REASONS):
-            self.inconclusive.labels(target, reason.value)
         for gate in NetGate:
             self.gate_up.labels(gate.value, identity)
         self.period.labels("network").set(period)
+
+    def expect_beside(self, check: str, identity: str, targets: Collection[str], reasons: Collection[Reason]) -> None:
+        """The same for one class of promise that is not about the API, and what it can be inconclusive for."""
+        self._children(check, identity)
+        self._took[check] = self.duration.labels(check)
+        self.breaches.labels(check)
+        for state in State:
+            self._verdicts[check, state] = self.verdicts.labels(check, state.value)
+        for target, reason in product(targets, reasons):
+            self.inconclusive.labels(target, reason.value)
 
     def show_proofs(self, oldest: Mapping[str, float]) -> None:
         """Say how old the proofs are, per target in wall seconds; before the first round this is our own start.

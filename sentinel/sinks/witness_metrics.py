@@ -52,7 +52,7 @@ class WitnessMetrics:
 
     def of_groups(self, subject: str, plan: Plan) -> "BreachMetrics":
         """The sink for what is reviewed of a tenant's people; the rest is the other sink's."""
-        return BreachMetrics(self, subject, plan)
+        return BreachMetrics(self, subject, plan.scope.every)
 
     def forget_others(self, subjects: Iterable[str]) -> None:
         """A tenant that was taken out is neither open nor blind."""
@@ -195,13 +195,13 @@ class WitnessMetrics:
 
 
 class BreachMetrics:
-    """The sink for the breaches of one tenant."""
+    """The sink for the breaches of one tenant, and for what the witness itself was given."""
 
-    def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
-        """Nothing is shown before it is known."""
+    def __init__(self, metrics: WitnessMetrics, subject: str, every: float) -> None:
+        """Nothing is shown before it is known. `every`: seconds of a round, as configured."""
         self._metrics = metrics
         self._subject = subject
-        self._absent_for = ABSENT_ROUNDS * plan.scope.every
+        self._absent_for = ABSENT_ROUNDS * every
         self._shown: set[Series] = set()
         self._gone: dict[Series, float] = {}
 
@@ -239,7 +239,7 @@ class SubjectMetrics(BreachMetrics):
 
     def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
         """Children that can be known are there at once, but for the breaches."""
-        super().__init__(metrics, subject, plan)
+        super().__init__(metrics, subject, plan.scope.every)
         self._reasons: set[tuple[str, Reason]] = set()
         for told in Told:
             metrics.relay_alerts.labels(subject, told.value)

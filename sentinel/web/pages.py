@@ -13,7 +13,7 @@ from typing import Any
 
 from sentinel import __version__
 from sentinel.core.api.question import CLUSTER
-from sentinel.core.asked import is_network
+from sentinel.core.asked import CROSSTALK, is_network
 from sentinel.core.verdict import Reason
 from sentinel.sinks.history import Snapshot
 from sentinel.web.html import Html, document, join, style, tag
@@ -208,6 +208,8 @@ def _card(rows: list[Row], now: float) -> Html:
     questions = list(dict.fromkeys(row["question"] for row in sorted(rows, key=lambda row: row["since"])))
     if is_network(first["check"]):
         return _network_card(rows, first, questions, now)
+    if first["check"] == CROSSTALK:
+        return _crosstalk_card(first, now)
     title = tag("h3", tag("b", _place(first["target"])), ", asked as ", tag("b", first["identity"]))
     code = f"HTTP {first['code']}" if first["code"] is not None else "no HTTP status"
     cause = next((row["cause"] for row in rows if row["cause"]), "")
@@ -241,6 +243,21 @@ def _network_card(rows: list[Row], first: Row, questions: list[str], now: float)
         ("Check", ", ".join(sorted({row["check"] for row in rows}))),
     ]
     command = _command(first, "See for yourself, with rights to exec there:", "nothing gets through any more")
+    return tag("article", title, _facts(facts), command, cls="breach")
+
+
+def _crosstalk_card(row: Row, now: float) -> Html:
+    """The same of a gateway that mixes answers up."""
+    title = tag("h3", tag("b", _place(row["target"])), ", which gave us what was ", tag("b", "meant for somebody else"))
+    facts: list[tuple[str, Any]] = [
+        ("Whose", tag("code", row["place"])),
+        ("Open since", when(row["since"], now)),
+        ("Window", _window(row, now)),
+        ("Last evidence", when(row["last"], now)),
+        ("Evidence", [f"{REASONS[Reason(row['reason'])]}; request ", tag("code", row["audit_id"] or "-")]),
+        ("Check", row["check"]),
+    ]
+    command = _command(row, "See for yourself, with rights to exec there:", "answers of our own only")
     return tag("article", title, _facts(facts), command, cls="breach")
 
 

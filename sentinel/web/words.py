@@ -28,7 +28,7 @@ REASONS = {
     Reason.MOVED: "somebody else has that address now",
     Reason.RESOLVER: "DNS does not resolve what everybody may, or resolves what is not there",
     Reason.WAY: "we had no way to send it",
-    Reason.LIMITED: "the API server told us to ask less",
+    Reason.LIMITED: "we were told to ask less",
     Reason.ABSENT: "nobody answers there",
     Reason.SILENT: "no reply in time",
     Reason.BROKEN: "the reply made no sense",
@@ -44,6 +44,7 @@ REASONS = {
     Reason.ARRIVED: "our packet arrived there, and only its answer was cut",
     Reason.LATE: "let in while the pod was younger than 10 s: its policy comes late",
     Reason.KEPT: "a connection from before still gets through, new ones do not",
+    Reason.FOREIGN: "a gateway gave us what bears somebody else's mark",
     Reason.REFUSED: "denied, where it should have been served",
     Reason.FAILED: "not served for too long",
 }

@@ -62,7 +62,6 @@ OF_GATEWAYS = {
     "SentinelFailoverSlow": "critical",
     "SentinelUngracefulError": "critical",
     "SentinelSilentTruncation": "critical",
-    "SentinelCrossTalk": "critical",
     "SentinelGatewayErrors": "critical",
     "SentinelGatewayErrorBudget": "warning",
     "SentinelFailoverIndeterminate": "warning",

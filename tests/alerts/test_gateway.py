@@ -179,39 +179,16 @@ def test_the_second_silent_truncation_in_five_minutes_pages_and_a_visible_one_do
     seen.judge()
 
 
-@pytest.mark.parametrize("who", ["witness", "tenant"])
-def test_one_answer_to_another_tenant_pages_whoever_got_it(who: str) -> None:
-    name = 'sentinel_gateway_cross_talk_total{gateway="chat"}'
-    seen = world(1500, more={"cross_talk_total": steps(300)} if who == "witness" else {})
-    if who == "tenant":
-        seen.sentinel("team-a", more={name: steps(300)})
-
-    seen.fires("SentinelCrossTalk", at=300, gateway="chat")
-    seen.stands("SentinelCrossTalk", at=1180, gateway="chat")
-    seen.gone("SentinelCrossTalk", at=1210, gateway="chat")
-    seen.nothing_else()
-    seen.judge()
-
-
-def test_cross_talk_pages_while_the_gateway_is_down_too() -> None:
-    seen = world(600, out(300, 600, "gateway_unreachable"), {"cross_talk_total": steps(350)})
-
-    seen.fires("SentinelGatewayDown", at=330, gateway="chat")
-    seen.fires("SentinelCrossTalk", at=350, gateway="chat")
-    seen.nothing_else()
-    seen.judge()
-
-
 def test_no_tenant_can_make_up_a_gateway_a_tenant_or_with_a_witness_an_outage() -> None:
     seen = world(900)
-    made_up = 'sentinel_gateway_cross_talk_total{gateway="made up"}'
     forged = {
         'sentinel_gateway_failover_pages_total{gateway="chat"}': steps(300),
         'sentinel_gateway_failover_open_user_seconds{gateway="chat"}': lasting(0, FOREVER),
     }
-    seen.sentinel("team-a", more={made_up: steps(300)} | forged)
-    stranger = 'sentinel_gateway_cross_talk_total{job="sentinel",tenant="made up",gateway="chat"}'
-    seen.also(stranger, steps(300))
+    made_up = ("crosstalk", "self", "gateway/made up")
+    seen.sentinel("team-a", more=forged, breaches={made_up: lambda now: 1.0})
+    of = 'check="crosstalk",identity="self",target="gateway/chat"'
+    seen.also(f'sentinel_breach_since_timestamp_seconds{{job="sentinel",tenant="made up",{of}}}', lambda now: 1.0)
 
     seen.nothing_else()
     seen.judge()

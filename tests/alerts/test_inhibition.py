@@ -213,7 +213,7 @@ def test_a_dead_gateway_is_one_page_and_hides_neither_another_one_nor_whose_answ
     ]
     others = [
         alert("SentinelGatewayErrors", cluster, gateway="plain"),
-        alert("SentinelCrossTalk", cluster, gateway="chat"),
+        breach(cluster, tenant="team-a", target="gateway/chat", check="crosstalk"),
     ]
 
     server.send(*symptoms, *others)

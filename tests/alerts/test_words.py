@@ -407,8 +407,6 @@ def test_pages_about_gateways_say_which_one_what_users_get_and_whether_it_lasts(
             f"sentinel_gateway_failover_open_user_seconds{{{of}}}": lambda now: max(0.0, now - 302.0),
         }
     )
-    world.sentinel("team-a", more={f"sentinel_gateway_cross_talk_total{{{of}}}": lambda now: float(now >= 300)})
-
     world.annotated(
         "SentinelFailoverSlow",
         400,
@@ -431,15 +429,34 @@ def test_pages_about_gateways_say_which_one_what_users_get_and_whether_it_lasts(
             "error for programs. What they gave away: html.",
         },
     )
+    world.judge()
+
+
+def test_a_page_about_cross_talk_says_who_is_given_it_by_which_gateway_and_what_ends_it() -> None:
+    world = World(until=500, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.GATEWAYS})
+    world.sentinel(
+        "team-a", breaches={("crosstalk", "self", "gateway/chat"): lambda now: 295.0 if now >= 300 else None}
+    )
+
     world.annotated(
-        "SentinelCrossTalk",
-        400,
-        common("SentinelCrossTalk", "critical", gateway="chat"),
-        links("SentinelCrossTalk")
+        "SentinelIsolationBreach",
+        310,
+        common(
+            "SentinelIsolationBreach",
+            "critical",
+            tenant="team-a",
+            check="crosstalk",
+            identity="self",
+            target="gateway/chat",
+        ),
+        links("SentinelIsolationBreach", "?var-tenant=team-a&var-target=gateway%2Fchat")
+        | PAYMENTS
         | {
-            "summary": "A tenant got the answer to another tenant.",
-            "description": "An answer of gateway chat bore another tenant's nonce, within the last quarter of an hour. "
-            "Asked by: team-a. What one tenant is told, another one reads: a shared cache, or answers that are mixed up.",
+            "summary": "A tenant is let in where it must be denied.",
+            "description": "Tenant team-a is given what gateway chat answered somebody else (check crosstalk), since "
+            "1970-01-01 00:04:55 +0000 UTC. Seen now by the tenant's sentinel. Whose mark it bore, where, and the "
+            "request's id are in the log of whoever got it. It ends by proof only: two answers of that gateway in a row, "
+            "whole, with the asker's own mark and nobody else's.",
         },
     )
     world.judge()

@@ -15,7 +15,7 @@ from sentinel.core.record import Series
 from tests.support.breaches import SENDER, SERIES, USER, Belief
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
-EXPECTED = Expected(frozenset({"team-b", "kube-system", "*"}))
+EXPECTED = Expected(frozenset({"team-b", "kube-system", "*"}), gateways=frozenset({"gateway/chat"}))
 LABELS = {"alertname": "SentinelIsolationBreach", "check": "api/secrets", "identity": "self", "target": "team-b"}
 
 
@@ -46,6 +46,22 @@ def test_what_our_own_pager_pushes_is_understood():
     assert isinstance(found, Claim)
     assert (found.alert, found.series, found.since, found.over) == (Alert.BREACH, SERIES, NOW - 10, False)
     assert USER in found.annotations["description"]
+
+
+@pytest.mark.parametrize(
+    ("check", "target", "taken"),
+    [
+        ("crosstalk", "gateway/chat", True),
+        ("crosstalk", "gateway/other", False),
+        ("crosstalk", "team-b", False),
+        ("api/secrets", "gateway/chat", False),
+        ("gateway", "gateway/chat", False),
+    ],
+)
+def test_of_a_gateway_a_tenant_may_say_that_it_was_given_what_was_not_its_own_and_nothing_else(check, target, taken):
+    found = one(alert(labels={"check": check, "target": target}))
+
+    assert isinstance(found, Claim) is taken
 
 
 def test_our_own_page_about_an_identity_is_understood():

@@ -7,6 +7,7 @@ import yaml
 from sentinel.core import evidence, page
 from sentinel.core.api.question import at_cluster_scope
 from sentinel.core.api.resources import SECRETS
+from sentinel.core.gateway.apart import Apart
 from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
 from sentinel.core.net.enumeration import Look, NameQuestion
 from sentinel.core.net.kubelet import NodeQuestion, Port
@@ -363,3 +364,23 @@ def test_a_case_of_the_network_of_which_nothing_is_known_but_that_it_is_open_has
     text = page.breach_page(SENDER, case).annotations["description"]
 
     assert "reach namespace team-b" in text and "Audit-Id" not in text
+
+
+def test_a_page_about_cross_talk_says_who_was_given_whose_answer_where_that_shows_and_how_to_see_it():
+    evidence = "its text bears mark 96c288, of tenant team-b"
+    breach = Breach(NOON, NOON, NOON - 60, 200, "tenant-sentinel-0123", Reason.FOREIGN, place=evidence)
+    series = Series("crosstalk", "self", "gateway/chat")
+    case = Case(series, NOON, "system:serviceaccount:team-a:sentinel", {Apart("chat"): breach})
+
+    made = page.breach_page(SENDER, case)
+
+    assert made.labels["target"] == "gateway/chat"
+    assert made.annotations["description"] == (
+        "Tenant team-a is given what gateway chat answered somebody else (check crosstalk), since "
+        "2026-11-21T12:00:00.000Z. Evidence: HTTP 200, request tenant-sentinel-0123: its text bears mark 96c288, of "
+        "tenant team-b. Proven closed at 2026-11-21T11:59:00.000Z, open at 2026-11-21T12:00:00.000Z: open up to 60.0 s "
+        "longer than known. It ends by proof only: two answers in a row of that gateway, whole, with our own mark and "
+        "nobody else's.\nSee for yourself: kubectl -n team-a exec svc/sentinel -- sentinel once gateway/chat"
+    )
+    witness = page.breach_page(replace(SENDER, tenant="witness"), case)
+    assert witness.annotations["description"].startswith("The witness is given what gateway chat answered")

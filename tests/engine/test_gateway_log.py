@@ -71,17 +71,6 @@ async def test_a_budget_that_is_used_up_is_told_once(out):
     assert [line["event"] for line in lines(out)] == ["gateway.budget_used_up"]
 
 
-async def test_another_tenants_answer_is_an_error_each_time_and_no_word_of_it_is_told(out):
-    sink, heard = GatewayLog(), r.heard(body=r.chunk(f"1 2 3 END-{r.THEIRS}00000000") + r.STOP)
-
-    for _ in range(2):
-        sink.put(Probed("chat", 0.0, judge(heard, r.ASKED, r.expected()), r.ASKED.nonce))
-
-    said = lines(out)
-    assert [line["event"] for line in said].count("gateway.cross_talk") == 2
-    assert r.THEIRS not in out.getvalue()
-
-
 async def test_nothing_that_a_gateway_said_is_in_a_line(out):
     sink = GatewayLog()
     for text in (r.LITELLM_COOLDOWN, r.PORTKEY_BOTH_DEAD, r.NGINX_502):

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from sentinel.core.api import resources
+from sentinel.core.asked import CROSSTALK
 from sentinel.core.net import crossing
 from sentinel.relaying import doors_of
 from sentinel.settings import load
@@ -41,7 +42,7 @@ def test_of_all_that_its_sentinel_asks_about_and_not_of_itself(doors):
     door = doors()["system:serviceaccount:team-a:sentinel"]
 
     assert door.expected.targets == {"b-home", "b-jobs", "kube-system", "*"}
-    assert door.expected.checks == {*resources.CHECKS, *crossing.CHECKS}
+    assert door.expected.checks == {*resources.CHECKS, *crossing.CHECKS, CROSSTALK}
 
 
 def test_where_tenants_may_not_know_each_other_a_guess_is_not_confirmed(doors):

@@ -17,6 +17,7 @@ class Stub:
     dies: float = 1e18
     switch: float = 0.0
     takes: float = 0.0
+    mixes: str = ""  # the tenant whose answers everybody is given; empty: nobody's
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
 
@@ -30,7 +31,7 @@ class Stub:
             return
         name = "openai" if now < self.dies else "backup"
         nonce = asked.headers["x-request-id"].removeprefix("tenant-sentinel-")
-        song = canary.Canary(nonce).song
+        song = canary.Canary(canary.nonce(canary.tag(self.mixes), nonce[6:14]) if self.mixes else nonce).song
         streamed = asked.headers["accept"] == "text/event-stream"
         body = ROLE + chunk(song) + STOP + DONE if streamed else chat(song)
         await asyncio.sleep(self.takes)

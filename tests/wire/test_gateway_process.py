@@ -4,6 +4,7 @@ There is no API server here: isolation is not proven, which is none of the gatew
 """
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from tests.support.switching import Stub
 
 pytestmark = pytest.mark.asyncio
 
+HEARD = {"check": "crosstalk", "identity": "self", "target": "gateway/chat"}
+WITNESSED = "sentinel_witness_breach_since_timestamp_seconds"
 PATIENCE = 90.0
 """Seconds for what takes a few, on a machine that may be busy."""
 NAMED = {"cluster": "c", "tenants": [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")]}
@@ -58,13 +61,19 @@ def gateway(url: str, key: Path) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def started(stub, tmp_path, command, **config):
-    """`sentinel run` or `witness` beside this gateway; stopped, not killed, at the end."""
+async def started(stub, tmp_path, command, *, every="10s", **config):
+    """`sentinel run` or `witness` beside this gateway; stopped, not killed, at the end. `every`: a round of the API."""
     (tmp_path / "key").write_text("abc\n")
     authority = Authority(tmp_path)
+    rounds = {"every": every, "timeout": "500ms"}
     if command == "witness":
         files = {"cert": str(authority.certificate_file), "key": str(authority.key_file)}
-        config |= {"relay": {"listen": f"127.0.0.1:{free_port()}"} | files, "isolation": {"witness_share": 0.25}}
+        config |= {
+            "relay": {"listen": f"127.0.0.1:{free_port()}"} | files,
+            "isolation": {"witness_share": 0.25} | rounds,
+        }
+    else:
+        config["isolation"] = config.get("isolation", {}) | rounds
     async with raw_server(None, stub.behave) as server:
         config |= NAMED | {"gateways": [gateway(server.url, tmp_path / "key")]}
         nowhere = Nowhere(authority.ca_file)
@@ -212,3 +221,30 @@ async def test_who_has_no_gateway_pays_for_none():
     program = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
 
     assert await program.wait() == 0
+
+
+@pytest.mark.parametrize("command", ["run", "witness"])
+async def test_an_answer_to_somebody_else_is_a_breach_until_two_clean_ones_whatever_file_comes(tmp_path, command):
+    stub, journal = Stub(mixes="team-b"), tmp_path / "journal.jsonl"
+    own = {"journal": {"path": str(journal)}} | ({"tenant": "team-a"} if command == "run" else {})
+    name = "sentinel_breach_since_timestamp_seconds" if command == "run" else WITNESSED
+    async with started(stub, tmp_path, command, every="1s", **own) as made:
+        await until(made, lambda: made.metrics().value(name, **HEARD))
+        since = made.metrics().value(name, **HEARD)
+
+        whole = yaml.safe_load(made.config_file.read_text())
+        made.config_file.write_text(yaml.safe_dump(whole | {"log": {"level": "debug"}}))
+        await until(made, lambda: made.log_lines(event="config.taken") and made.metrics().value(name, **HEARD) == since)
+        where = f"/api/v1/breaches{'' if command == 'run' else '?tenant=witness'}"
+        await until(made, lambda: made.console(where))
+        shown = await asyncio.to_thread(made.console, where)
+        assert [(row["check"], row["target"], row["active"]) for row in shown] == [("crosstalk", "gateway/chat", True)]
+        assert f"mark {canary.tag('team-b')}, of tenant team-b" in shown[0]["place"]
+
+        stub.mixes = ""
+        await until(made, lambda: made.metrics().value(name, **HEARD) == 0)
+        opened, closed = (made.log_lines(event=f"breach.{turn}") for turn in ("opened", "closed"))
+        assert [row["check"] for row in (*opened, *closed)] == ["crosstalk", "crosstalk"]
+
+    kept = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [row["event"] for row in kept if row.get("check") == "crosstalk"] == ["opened", "closed"]

@@ -20,6 +20,8 @@ from sentinel.core.gateway import canary
 from sentinel.core.gateway.failover import Verdict
 from sentinel.core.gateway.news import Ended, Probed
 from sentinel.core.gateway.outcome import Outcome
+from sentinel.engine.apart import TIER
+from sentinel.engine.crossings import Crossings
 from sentinel.gateways import Asker
 from tests.support.rawserver import raw_server
 from tests.support.switching import Stub
@@ -72,7 +74,7 @@ async def watched(stub, tmp_path, *, asker=None, host="127.0.0.1"):
         path = tmp_path / "s.yaml"
         path.write_text(CONFIG.replace("URL", server.url.replace("127.0.0.1", host)).replace("KEY", str(key)))
         loaded = settings.load(path, {})
-        asker = asker or Asker("witness", ("team-a", "team-b"), fast=True)
+        asker = asker or Asker("witness", fast=True)
         async with gateways.asked(loaded.gateways, asker, Clock(), [heard]) as drivers:
             yield heard, drivers
 
@@ -140,18 +142,17 @@ async def test_key_headers_and_nonce_are_those_of_the_configuration(tmp_path):
 
 
 async def test_a_tenant_asks_slowly_never_in_bursts_and_no_provider_itself(tmp_path):
-    asker = Asker("team-a", ("team-b", "witness"), fast=False)
+    asker = Asker("team-a", fast=False)
     async with watched(Stub(), tmp_path, asker=asker) as (heard, drivers):
         await heard.until(lambda: heard.of(Probed))
 
     plan = drivers[0].plan
     assert (plan.burst, plan.direct, plan.every) == (None, (), 1.0)
-    assert plan.expected.others == {canary.tag("team-b"), canary.tag("witness")}
     assert heard.of(Probed)[0].nonce.startswith(canary.tag("team-a"))
 
 
 async def test_without_gateways_nothing_is_opened_and_nothing_runs(tmp_path):
-    async with gateways.asked((), Asker("team-a", (), fast=False), Clock(), []) as drivers:
+    async with gateways.asked((), Asker("team-a", fast=False), Clock(), []) as drivers:
         assert drivers == ()
         assert {task.get_name() for task in asyncio.all_tasks()}.isdisjoint({"our own disturbances"})
 
@@ -214,7 +215,7 @@ async def test_a_ca_file_that_is_none_is_told_and_ends_nothing_of_the_process(tm
     path.write_text(text.replace("model: chat", f"model: chat\n    ca: {tmp_path / 'none.crt'}"))
     heard = Heard()
 
-    asker = Asker("team-a", ("team-b", "witness"), fast=False)
+    asker = Asker("team-a", fast=False)
     async with gateways.asked(settings.load(path, {}).gateways, asker, Clock(), [heard]):
         await heard.until(lambda: heard.of(Probed))
 
@@ -225,7 +226,7 @@ async def test_a_ca_file_that_is_none_is_told_and_ends_nothing_of_the_process(tm
 async def test_a_gateway_that_was_taken_out_is_shown_no_more_and_one_that_is_new_is_shown_at_once(tmp_path):
     path, registry = tmp_path / "s.yaml", CollectorRegistry()
     text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("KEY", str(tmp_path / "key"))
-    known = gateways.Gateways(registry, Clock())
+    known = gateways.Gateways(registry, Clock(), Crossings(0.0, tier=TIER))
 
     def shown(name):
         return registry.get_sample_value("sentinel_gateway_period_seconds", {"gateway": name})

@@ -3,21 +3,26 @@
     Count from 1 to 12 ..., then write END-<nonce>     ->     1 2 3 4 5 6 7 8 9 10 11 12 END-<nonce>
 
 A missing tail is a truncated answer, a count that begins again is one spliced from two, and the
-nonce tells for whom it was written. A nonce is `<tag of the tenant><chance>`: an answer with the
-tag of another tenant belongs to them, and reached us all the same.
+nonce tells for whom it was written. A nonce is `<tag of the tenant><chance><seal>`. The seal is a sum
+over the rest, and no secret: by it every sentinel knows the mark of any other, without knowing its
+name, and a digit that a model got wrong makes no mark of somebody else.
 """
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 LAST = 12
 TAG_LENGTH = 6
 CHANCE_LENGTH = 8
+SEAL_LENGTH = 6
+"""One wrong copy in 16 million passes for somebody's."""
+REQUEST_ID = "tenant-sentinel-"
+"""Before the nonce, in the request's own id: it comes back in headers, and from caches."""
 _SEQUENCE = " ".join(str(number) for number in range(1, LAST + 1))
-_MARK = re.compile(rf"END-([0-9a-f]{{{TAG_LENGTH + CHANCE_LENGTH}}})(?![0-9a-f])")
+_MARK = re.compile(rf"(?:END-|{REQUEST_ID})([0-9a-f]{{{TAG_LENGTH + CHANCE_LENGTH + SEAL_LENGTH}}})(?![0-9a-f])")
 _BEGIN = re.compile(r"(?<!\w)1(?!\w)")
 _SEPARATORS = re.compile(r"[\s,;.:*`|]+")
 _ENDING = re.compile(r"END\S*")
@@ -29,11 +34,36 @@ def tag(tenant: str) -> str:
     return hashlib.sha256(tenant.encode()).hexdigest()[:TAG_LENGTH]
 
 
+def nonce(tag_: str, chance: str) -> str:
+    """One nonce of the sentinel with this tag; `chance`: eight hex digits."""
+    return tag_ + chance + _seal(tag_ + chance)
+
+
+def marks(text: str) -> tuple[str, ...]:
+    """The nonces of sentinels in this text, whosever they are."""
+    body = TAG_LENGTH + CHANCE_LENGTH
+    return tuple(mark for mark in _MARK.findall(text) if mark[body:] == _seal(mark[:body]))
+
+
+def _seal(body: str) -> str:
+    return hashlib.sha256(f"tenant-sentinel {body}".encode()).hexdigest()[:SEAL_LENGTH]
+
+
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """What one probe asks for. `nonce` is as `tag` and eight hex digits of chance."""
+    """What one probe asks for. `nonce`: see `nonce`."""
 
     nonce: str
+
+    @property
+    def tag(self) -> str:
+        """Whose it is."""
+        return self.nonce[:TAG_LENGTH]
+
+    def foreign(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """The tags of others whose marks stand in these texts."""
+        found = (mark[:TAG_LENGTH] for text in texts for mark in marks(text))
+        return tuple(dict.fromkeys(tag_ for tag_ in found if tag_ != self.tag))
 
     @property
     def prompt(self) -> str:
@@ -57,13 +87,11 @@ class Song(StrEnum):
     OTHER = "other"  # something else
 
 
-def compare(canary: Canary, text: str, others: Collection[str] = ()) -> Song:
-    """How `text` compares. `others` are the tags of the other tenants."""
-    marks = _MARK.findall(text)
-    foreign = [mark for mark in marks if mark != canary.nonce]
-    if any(mark[:TAG_LENGTH] in others for mark in foreign):
+def compare(canary: Canary, text: str) -> Song:
+    """How `text` compares."""
+    if canary.foreign((text,)):
         return Song.FOREIGN
-    if any(mark[:TAG_LENGTH] == canary.nonce[:TAG_LENGTH] for mark in foreign):
+    if any(mark != canary.nonce for mark in marks(text)):
         return Song.STALE
     return _compare(canary, text)
 

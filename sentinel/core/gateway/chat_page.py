@@ -71,11 +71,10 @@ LEAKS = (*NAMES, leaks.EXTRA, OTHER_TENANT)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known in advance about one page. `others`: the tags of everybody else's nonces."""
+    """What is known in advance about one page."""
 
     messages: tuple[str, ...] = ()
     grace: float = 10.0  # seconds in which the agreed message must be there
-    others: frozenset[str] = frozenset()
     leaks: tuple[re.Pattern[str], ...] = ()
     no_leaks: frozenset[str] = frozenset()
 
@@ -149,7 +148,7 @@ def agreed(text: str, expected: Expected) -> bool:
 
 def enough(sight: Sight, canary: Canary, expected: Expected) -> bool:
     """Whether more looks can change nothing: the answer is whole, or what is there may not be there."""
-    known = compare(canary, sight.answer, expected.others) in (Song.WHOLE, Song.FOREIGN)
+    known = compare(canary, sight.answer) in (Song.WHOLE, Song.FOREIGN)
     return known or agreed(sight.text, expected) or bool(given_away(sight.text, expected))
 
 
@@ -161,7 +160,7 @@ def given_away(text: str, expected: Expected) -> tuple[str, ...]:
 
 def judge(visit: Visit, canary: Canary, expected: Expected) -> Judged:
     """The outcome of a visit."""
-    case = _Case(visit, expected, compare(canary, visit.sight.answer, expected.others), canary.nonce)
+    case = _Case(visit, expected, compare(canary, visit.sight.answer), canary.nonce)
     outcome, rule = next((outcome, rule) for outcome, fits in RULES if (rule := fits(case)))
     first = None if visit.first is None or visit.sent is None else visit.first - visit.sent
     told = case.leaks if outcome is Outcome.UNGRACEFUL else ()

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sentinel.core.gateway import leaks, provider, retry_after
+from sentinel.core.gateway import foreign, leaks, provider, retry_after
 from sentinel.core.gateway.canary import Canary, Song, compare
 from sentinel.core.gateway.completion import OURS, Heard, Trouble
 from sentinel.core.gateway.dialect import Dialect, Terminator
-from sentinel.core.gateway.provider import UNKNOWN, Preset, Provider, Served, Shown
+from sentinel.core.gateway.foreign import Foreign
+from sentinel.core.gateway.provider import UNKNOWN, Preset, Provider, Served, Shown, Sign
 from sentinel.core.gateway.transcript import Shape
 
 
@@ -84,14 +85,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known in advance about one gateway. `others`: the tags of the other tenants' nonces."""
+    """What is known in advance about one gateway. `ours`: where an answer shows these, they must fit."""
 
     primary: str
     providers: tuple[Provider, ...]
     preset: Preset
     dialect: Dialect = Dialect.OPENAI_CHAT
     terminator: Terminator = Terminator.EITHER
-    others: frozenset[str] = frozenset()
+    ours: tuple[Sign, ...] = ()
     slow: float = 5.0  # seconds: the objective for a whole answer
     grace: float = 10.0  # seconds in which an error must be there to be graceful
     messages: tuple[Message, ...] = ()
@@ -118,8 +119,13 @@ class Judged:
     error_type: str = ""  # cut and cleaned; for people, never a label
     retry_after: float | None = None
     leaks: tuple[str, ...] = ()
-    cross_talk: bool = False  # the answer to another tenant
+    foreign: tuple[Foreign, ...] = ()  # signs of somebody else, in any part of it
     stale: bool = False  # an older answer to us: a cache
+
+    @property
+    def cross_talk(self) -> bool:
+        """Whether somebody else's answer, or a piece of it, reached us."""
+        return bool(self.foreign)
 
     @property
     def good(self) -> bool:
@@ -148,7 +154,7 @@ def judge(heard: Heard, canary: Canary, expected: Expected) -> Judged:
         error_type=_cleaned(transcript.failure.kind) if transcript.failure else "",
         retry_after=retry_after.seconds(heard.headers, heard.at),
         leaks=case.leaks if outcome not in GOOD else (),
-        cross_talk=case.song is Song.FOREIGN,
+        foreign=foreign.found(heard, case.shown, canary, expected.ours),
         stale=case.song is Song.STALE,
     )
 
@@ -167,6 +173,7 @@ class _Case:
 
     heard: Heard
     expected: Expected
+    shown: Shown
     served: Served
     song: Song
     leaks: tuple[str, ...]
@@ -190,8 +197,9 @@ def _case(heard: Heard, canary: Canary, expected: Expected) -> _Case:
     return _Case(
         heard=heard,
         expected=expected,
+        shown=shown,
         served=provider.who(shown, expected.providers, expected.preset),
-        song=compare(canary, transcript.text, expected.others),
+        song=compare(canary, transcript.text),
         leaks=found,
         message=not found and heard.took <= expected.grace and _agreed(heard, expected.messages),
     )

@@ -122,6 +122,11 @@ def fits(sign: Sign, shown: Shown) -> bool:
     return any(sign.pattern.search(value[:_MOST_LOOKED_AT]) for value in _places(sign, shown))
 
 
+def belies(sign: Sign, shown: Shown) -> bool:
+    """Whether something else stands where this sign should."""
+    return bool(_places(sign, shown)) and not fits(sign, shown)
+
+
 def _places(sign: Sign, shown: Shown) -> list[str]:
     match sign.where:
         case Place.HEADER:

@@ -12,7 +12,10 @@ from sentinel.core.gateway.provider import PRESETS, Provider
 from sentinel.core.gateway.transcript import Listener
 
 OURS, THEIRS = canary.tag("team-a"), canary.tag("team-b")
-ASKED = Canary(OURS + "0123abcd")
+ASKED = Canary(canary.nonce(OURS, "0123abcd"))
+THEIR_MARK = f"END-{canary.nonce(THEIRS, '0123abcd')}"
+"""At the end of an answer to another tenant."""
+OUR_OLD_MARK = f"END-{canary.nonce(OURS, 'ffffffff')}"
 WORDS = [word + " " for word in ASKED.song.split()[:-1]] + [f"END-{ASKED.nonce}"]
 
 LITELLM_BOTH_500 = '{"error":{"message":"litellm.InternalServerError: InternalServerError: OpenAIException - The server had an error (primary)\\n\\nLiteLLM: model group \'chat\' failed with the error above. Fallback to chat-fb also failed: LiteLLM Retried: 2 times, LiteLLM Max Retries: 2","type":"internal_server_error","param":null,"code":"500"}}'
@@ -139,6 +142,5 @@ def expected(preset="litellm", **more):
         primary="openai",
         providers=(Provider("openai"), Provider("backup")),
         preset=PRESETS[preset],
-        others=frozenset({THEIRS}),
         **more,
     )

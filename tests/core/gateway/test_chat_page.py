@@ -25,10 +25,11 @@ from sentinel.core.gateway.chat_page import (
     judge,
 )
 
-OURS, THEIRS = canary.tag("visitor"), canary.tag("team-a")
-ASKED = Canary(f"{OURS}00112233")
+OURS = canary.tag("visitor")
+THEIR_MARK, OUR_OLD_MARK = (f"END-{canary.nonce(tag, '99999999')}" for tag in (canary.tag("team-a"), OURS))
+ASKED = Canary(canary.nonce(OURS, "00112233"))
 SORRY = "We are very busy. Please try again in a minute."
-EXPECTED = Expected((SORRY,), others=frozenset((THEIRS,)))
+EXPECTED = Expected((SORRY,))
 CHROME = "Acme Chat\nSend"
 O = Outcome  # noqa: E741
 
@@ -58,13 +59,13 @@ CASES = [
     ("raw JSON", visit('{"error": {"message": "no"}}'), O.UNGRACEFUL),
     ("a raw list", visit('[ "error", 500 ]'), O.UNGRACEFUL),
     ("an answer, and an address of ours in a corner", visit(ASKED.song, f"{ASKED.song}\n10.0.0.7"), O.UNGRACEFUL),
-    ("the answer to a tenant", visit(f"1 2 3 END-{THEIRS}99999999"), O.UNGRACEFUL),
+    ("the answer to a tenant", visit(f"1 2 3 {THEIR_MARK}"), O.UNGRACEFUL),
     ("a status of 500 and polite words", unsent("Not now.", status=500), O.UNGRACEFUL),
     ("a page that crashed", visit(mishap=Mishap.CRASHED), O.UNGRACEFUL),
     ("a page that took all memory", visit(mishap=Mishap.HEAVY), O.UNGRACEFUL),
     ("words that nobody agreed on", visit("Oops, something went wrong."), O.WRONG_CONTENT),
     ("the same outside of the answers", visit("", f"{CHROME}\n{ASKED.prompt}\nOops."), O.WRONG_CONTENT),
-    ("an older answer to us", visit(f"1 2 3 END-{OURS}99999999"), O.WRONG_CONTENT),
+    ("an older answer to us", visit(f"1 2 3 {OUR_OLD_MARK}"), O.WRONG_CONTENT),
     ("no field to write in", unsent("Welcome", mishap=Mishap.NO_PROMPT), O.WRONG_CONTENT),
     ("three dots for ever", visit("…"), O.SILENT),
     ("nothing but our own question", visit(), O.SILENT),

@@ -13,7 +13,7 @@ from sentinel.core.gateway.dialect import Dialect, Terminator
 from sentinel.core.gateway.outcome import GOOD, RULES, Kind, Level, Message, Outcome, Point, acceptable, judge
 from sentinel.core.gateway.transcript import MOST_BODY
 from tests.core.gateway import recorded as r
-from tests.core.gateway.recorded import ASKED, DONE, ROLE, STOP, THEIRS, WORDS, chat, chunk, event, heard, said
+from tests.core.gateway.recorded import ASKED, DONE, ROLE, STOP, WORDS, chat, chunk, event, heard, said
 
 FINE = ROLE + said() + STOP + DONE
 PRIMARY = {"x-litellm-model-id": "openai", "x-litellm-attempted-fallbacks": "0"}
@@ -142,7 +142,7 @@ CONTENT = [
     ("no token in time", heard(body=ROLE, trouble=Trouble.LATE_TOKEN), O.TIMEOUT_FIRST_TOKEN),
     ("no body in time", heard(body="", stream=False, trouble=Trouble.TOO_LONG), O.TIMEOUT_FIRST_TOKEN),
     ("no end in time", heard(body=ROLE + said(9), trouble=Trouble.TOO_LONG), O.STALLED_STREAM),
-    ("somebody else's answer", heard(body=chunk(f"1 2 END-{THEIRS}00000000") + STOP), O.WRONG_CONTENT),
+    ("somebody else's answer", heard(body=chunk(f"1 2 {r.THEIR_MARK}") + STOP), O.WRONG_CONTENT),
 ]  # fmt: skip
 TROUBLES = [
     ("no such name", heard(None, trouble=Trouble.DNS), O.GATEWAY_UNREACHABLE),
@@ -309,8 +309,8 @@ def test_a_slow_answer_of_the_next_provider_is_a_failover_and_slow():
 
 
 def test_another_tenants_answer_is_cross_talk_and_an_old_one_of_ours_is_a_cache():
-    theirs = judge(heard(body=chunk(f"1 2 3 END-{THEIRS}00000000") + STOP), ASKED, r.expected())
-    old = judge(heard(body=chunk(f"1 2 3 END-{r.OURS}00000000") + STOP), ASKED, r.expected())
+    theirs = judge(heard(body=chunk(f"1 2 3 {r.THEIR_MARK}") + STOP), ASKED, r.expected())
+    old = judge(heard(body=chunk(f"1 2 3 {r.OUR_OLD_MARK}") + STOP), ASKED, r.expected())
 
     assert (theirs.cross_talk, theirs.stale) == (True, False)
     assert (old.cross_talk, old.stale) == (False, True)
