@@ -3,6 +3,8 @@
 from sentinel.core.verdict import Reason
 
 PUSH_RESULTS = ("accepted", "refused", "unreachable", "dropped")
+ANCHORED = PUSH_RESULTS[:3]
+"""How the telling of a journal's head ended; none is dropped, the next one stands for it."""
 _CONCLUSIVE = (Reason.DENIED, Reason.ALLOWED, Reason.SERVED, Reason.ADMISSION, Reason.REVIEW)
 _CROSSED = (Reason.UNATTRIBUTED, Reason.ARRIVED, Reason.LATE, Reason.KEPT)
 _OF_SERVICES = (Reason.REFUSED, Reason.FAILED, Reason.FOREIGN)

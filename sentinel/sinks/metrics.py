@@ -19,7 +19,7 @@ from sentinel.core.api.gates import OWN_GATES, Gate
 from sentinel.core.api.plan import Plan
 from sentinel.core.api.question import CLUSTER
 from sentinel.core.api.resources import CHECKS
-from sentinel.core.labels import DELAYS, LAGS, NETWORK_REASONS, PUSH_RESULTS, REASONS
+from sentinel.core.labels import ANCHORED, DELAYS, LAGS, NETWORK_REASONS, PUSH_RESULTS, REASONS
 from sentinel.core.net.net_gates import NetGate
 from sentinel.core.record import GateRow, Installed, Record, Round, series_of
 from sentinel.core.standing import Turn
@@ -341,6 +341,8 @@ class Metrics:
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
         self.journal_failing = self._gauge("journal_failing", "1 while the journal cannot be written.")
         self.journal_anchors = self._counter("journal_anchors", "Heads of the journal told to the anchor.", "result")
+        for result in ANCHORED:
+            self.journal_anchors.labels(result)
         self.journal_anchored = self._gauge(
             "journal_anchored_timestamp_seconds", "When the anchor took a head last; 0: never."
         )

@@ -17,7 +17,7 @@ from sentinel.clients.watch import Health
 from sentinel.core.api.plan import Plan
 from sentinel.core.api.question import CLUSTER
 from sentinel.core.claim import Result, Told
-from sentinel.core.labels import DELAYS, LAGS, PUSH_RESULTS, REASONS
+from sentinel.core.labels import ANCHORED, DELAYS, LAGS, PUSH_RESULTS, REASONS
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason
@@ -181,6 +181,8 @@ class WitnessMetrics:
         self.journal_lost = self._counter("journal_lost", "Lines of the journal that could not be written.")
         self.journal_failing = self._gauge("journal_failing", "1 while the journal cannot be written.")
         self.journal_anchors = self._counter("journal_anchors", "Heads of the journal told to the anchor.", "result")
+        for result in ANCHORED:
+            self.journal_anchors.labels(result)
         self.journal_anchored = self._gauge(
             "journal_anchored_timestamp_seconds", "When the anchor took a head last; 0: never."
         )

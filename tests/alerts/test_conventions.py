@@ -38,6 +38,7 @@ ALWAYS = {
     "SentinelTokenExpiring": "warning",
     "SentinelConfigDrift": "warning",
     "SentinelRestarting": "warning",
+    "SentinelJournalFailing": "warning",
     "SentinelExceptionExpired": "warning",
     "SentinelExceptionUnused": "none",
     "SentinelTypesUncovered": "warning",
@@ -123,6 +124,7 @@ def series_labels(name: str) -> list[str]:
         "SentinelExceptionExpired": ["exception"],
         "SentinelExceptionUnused": ["exception"],
         "SentinelTypesUncovered": ["tenant", "why"],
+        "SentinelJournalFailing": ["tenant", "why"],
     }
     return kept.get(name, ["gateway"] if name in OF_GATEWAYS else ["tenant"])
 

@@ -5,7 +5,7 @@ from datetime import date
 
 from sentinel.core.api.allowed import Allowance, named
 from tests.alerts import rules
-from tests.alerts.world import FOREVER, World
+from tests.alerts.world import FOREVER, Life, Value, World
 
 
 def test_asking_as_somebody_else_pages_at_once() -> None:
@@ -144,5 +144,46 @@ def test_types_that_are_too_many_are_a_warning_as_long_as_they_are() -> None:
     world.sentinel("team-a", more={"sentinel_types_left_out{}": lambda now: 7})
 
     world.fires("SentinelTypesUncovered", at=180, tenant="team-a", why="too many")
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_journal_that_cannot_be_written_is_a_warning_after_a_minute_as_long_as_it_lasts() -> None:
+    world = World(until=1200, tenants=2)
+    world.sentinel("team-a", more={"sentinel_journal_failing{}": lambda now: float(300 <= now < 600)})
+    world.sentinel("team-b", more={"sentinel_journal_failing{}": lambda now: float(300 <= now < 350)})
+
+    world.fires("SentinelJournalFailing", at=360, until=600, tenant="team-a", why="not written")
+    world.nothing_else()
+    world.judge()
+
+
+def test_lines_that_a_journal_lost_are_a_warning_for_five_minutes_though_it_is_written_again() -> None:
+    world = World(until=1200, tenants=2)
+    world.sentinel("team-a", more={"sentinel_journal_lost_total{}": lambda now: float(now >= 300)})
+
+    world.fires("SentinelJournalFailing", at=360, until=590, tenant="team-a", why="not written")
+    world.nothing_else()
+    world.judge()
+
+
+def test_a_head_that_nobody_takes_for_a_quarter_of_an_hour_is_a_warning_and_one_that_is_late_is_none() -> None:
+    def count(failing: Life) -> tuple[Value, Value]:
+        """Told every five minutes: taken, or not while it fails."""
+        begin, end = failing
+
+        def bad(now: int) -> float:
+            return float(sum(begin <= told < end for told in range(0, now + 1, 300)))
+
+        return (lambda now: now // 300 + 1 - bad(now)), bad
+
+    world = World(until=3600, tenants=2)
+    for tenant, failing in (("team-a", (1000, FOREVER)), ("team-b", (1000, 1600))):
+        good, bad = count(failing)
+        taken, refused = (f'sentinel_journal_anchors_total{{result="{word}"}}' for word in ("accepted", "unreachable"))
+        world.sentinel(tenant, more={taken: good, refused: bad})
+
+    # Taken last at 900, which a quarter of an hour looks back on until 1790; and a minute.
+    world.fires("SentinelJournalFailing", at=1850, tenant="team-a", why="not anchored")
     world.nothing_else()
     world.judge()

@@ -180,6 +180,15 @@ def test_silence_contradicts_nobody() -> None:
     world.judge()
 
 
+def test_the_witnesss_journal_warns_by_itself_and_of_no_tenant() -> None:
+    world = town(until=1000)
+    world.witness(more={"sentinel_journal_failing{}": lambda now: float(300 <= now < 600)})
+
+    world.fires("SentinelJournalFailing", at=360, until=600, why="not written")
+    world.nothing_else()
+    world.judge()
+
+
 def test_a_watch_that_is_told_nothing_or_not_everything_is_a_warning() -> None:
     world = town(until=2000)
     series = {

@@ -136,7 +136,8 @@ def test_the_others_say_what_they_know() -> None:
     world.sentinel(
         "team-b", lives=crash, more={'sentinel_wrong_identity{identity="self"}': lambda now: float(now >= 300)}
     )
-    world.sentinel("team-c", more={'sentinel_token_expiry_timestamp_seconds{identity="self"}': lambda now: 900})
+    expiring = {'sentinel_token_expiry_timestamp_seconds{identity="self"}': lambda now: 900}
+    world.sentinel("team-c", more={**expiring, "sentinel_journal_failing{}": lambda now: float(now >= 300)})
     edited = {'sentinel_config_last_reload_successful{file="edited"}': lambda now: float(now < 300)}
     world.sentinel("team-d", more=edited)
     flags = ("review_only", "latent_grant", "tripwire_incomplete")
@@ -188,6 +189,17 @@ def test_the_others_say_what_they_know() -> None:
             "summary": "A sentinel does not run the configuration it was given.",
             "description": "The sentinel of tenant team-d runs another sentinel.yaml than the chart rendered, or "
             "refused a new one, since 1970-01-01 00:05:00 +0000 UTC. Somebody edited it, or an upgrade is stuck halfway.",
+        },
+    )
+    world.annotated(
+        "SentinelJournalFailing",
+        400,
+        common("SentinelJournalFailing", "warning", tenant="team-c", why="not written"),
+        links("SentinelJournalFailing", "?var-tenant=team-c")
+        | {
+            "summary": "A journal is not kept.",
+            "description": "The journal of the sentinel of tenant team-c is not written. What is proven is proven all the "
+            "same, and pages; the evidence of it has a gap, or nobody outside vouches for it.",
         },
     )
     world.annotated(

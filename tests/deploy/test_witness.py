@@ -290,3 +290,44 @@ def test_the_policy_for_it_holds_back_only_what_comes_in_and_is_the_plain_one(tm
     assert policy["spec"]["policyTypes"] == ["Ingress"]
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod.items()
     assert not chart.of_kind(chart.render(example), "NetworkPolicy")
+
+
+def test_the_witnesss_journal_lies_on_a_volume_that_outlives_the_release_and_belongs_to_one_pod_at_a_time() -> None:
+    chosen = {"enabled": True, "sizeGi": 10, "storageClass": "fast", "anchor": "https://anchor.example.com/heads"}
+    objects = chart.render(chart.values(2, witness={"journal": chosen}))
+
+    claim = chart.one(objects, "PersistentVolumeClaim", "sentinel-witness-journal")
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert claim["spec"]["storageClassName"] == "fast"
+    assert claim["spec"]["resources"]["requests"] == {"storage": "10Gi"}
+    deployment = chart.one(objects, "Deployment", "sentinel-witness")["spec"]
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+    pod = deployment["template"]["spec"]
+    assert pod["securityContext"]["fsGroup"] == 65532
+    assert {"name": "journal", "mountPath": "/var/lib/sentinel"} in pod["containers"][0]["volumeMounts"]
+    assert {"name": "journal", "persistentVolumeClaim": {"claimName": "sentinel-witness-journal"}} in pod["volumes"]
+    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    written = yaml.safe_load(chart.one(objects, "ConfigMap", "sentinel-witness")["data"]["witness.yaml"])
+    assert written["journal"] == {
+        "path": "/var/lib/sentinel/journal.jsonl",
+        "keep": "90d",
+        "most": "9216Mi",
+        "anchor": "https://anchor.example.com/heads",
+    }
+
+
+def test_a_volume_of_the_witness_is_no_tenants() -> None:
+    objects = chart.render(chart.values(2, witness={"journal": {"enabled": True}}))
+
+    pod = chart.one(objects, "Deployment", "sentinel", "team-1")["spec"]["template"]["spec"]
+    assert all(volume["name"] != "journal" for volume in pod["volumes"])
+    assert "fsGroup" not in pod["securityContext"]
+    assert "journal" not in yaml.safe_load(chart.configuration(objects, "team-1"))
+
+
+def test_without_a_volume_the_witness_needs_none() -> None:
+    objects = chart.render(chart.witnessed(1))
+
+    assert not [found for found in objects if found["kind"] == "PersistentVolumeClaim"]
+    pod = chart.one(objects, "Deployment", "sentinel-witness")["spec"]["template"]["spec"]
+    assert all(volume["name"] != "journal" for volume in pod["volumes"])

@@ -166,7 +166,21 @@ whom to expect. Takes (list home identity). */}}
 {{- $network.enabled | ternary (hasKey .tenant "beaconLabels" | ternary .tenant.beaconLabels $network.beacon.labels) list | toJson -}}
 {{- end }}
 
-{{/* Where the journal's file lives, or nothing. Takes $. */}}
+{{/* The witness's journal as its file has it, as JSON; with a volume of its own it is kept for longer. Takes $. */}}
+{{- define "sentinel.witnessJournal" -}}
+{{- $journal := deepCopy (default (dict) (default (dict) .Values.config).journal) -}}
+{{- with .Values.witness.journal -}}
+{{- if .enabled -}}
+{{- /* A tenth of the volume is for its file system, and for what is torn and put aside. */ -}}
+{{- $own := dict "path" "/var/lib/sentinel/journal.jsonl" "keep" .keep "most" (printf "%dMi" (div (mul (int64 .sizeGi) 9216) 10)) -}}
+{{- $journal = mergeOverwrite $journal $own -}}
+{{- end -}}
+{{- if .anchor }}{{ $_ := set $journal "anchor" .anchor }}{{ end -}}
+{{- end -}}
+{{- toJson (ternary $journal dict (hasKey $journal "path")) -}}
+{{- end }}
+
+{{/* Where a tenant's journal lives, or nothing. Takes $. */}}
 {{- define "sentinel.journalDir" -}}
 {{- $journal := default (dict) (default (dict) .Values.config).journal -}}
 {{- if $journal.path }}{{ dir $journal.path }}{{ end -}}

@@ -57,6 +57,7 @@ volumes:
     configMap: {name: sentinel}
   {{- end }}
   {{- include "sentinel.ownVolumes" .root | nindent 2 }}
+  {{- with include "sentinel.journalVolume" .root }}{{ . | nindent 2 }}{{ end }}
   {{- with include "sentinel.gatewayVolumes" .root }}{{ . | nindent 2 }}{{ end }}
   {{- if $relayed }}
   {{- include "sentinel.relayToken" . | nindent 2 }}
@@ -72,7 +73,7 @@ volumes:
 {{/* The pod of the witness. Takes $. */}}
 {{- define "sentinel.witnessPod" -}}
 serviceAccountName: sentinel-witness
-{{ include "sentinel.podCommon" . }}
+{{ include "sentinel.podCommon" (dict "Values" .Values "ownsVolume" .Values.witness.journal.enabled) }}
 containers:
   - name: sentinel
     args: [witness, --config, /etc/sentinel/witness.yaml]
@@ -93,8 +94,8 @@ containers:
     volumeMounts:
       - {name: config, mountPath: /etc/sentinel, readOnly: true}
       - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
-      {{- with include "sentinel.journalDir" . }}
-      - {name: journal, mountPath: {{ . }}}
+      {{- with include "sentinel.witnessJournal" . | fromJson }}
+      - {name: journal, mountPath: {{ dir .path }}}
       {{- end }}
       {{- with include "sentinel.gatewayMounts" . }}{{ . | nindent 6 }}{{ end }}
 volumes:
@@ -110,6 +111,12 @@ volumes:
               - {key: tls.crt, path: tls/tls.crt}
               - {key: tls.key, path: tls/tls.key}
   {{- include "sentinel.ownVolumes" . | nindent 2 }}
+  {{- if .Values.witness.journal.enabled }}
+  - name: journal
+    persistentVolumeClaim: {claimName: sentinel-witness-journal}
+  {{- else }}
+  {{- with include "sentinel.journalVolume" . }}{{ . | nindent 2 }}{{ end }}
+  {{- end }}
   {{- with include "sentinel.gatewayVolumes" . }}{{ . | nindent 2 }}{{ end }}
 {{- end }}
 
@@ -137,6 +144,11 @@ securityContext:
   runAsNonRoot: true
   runAsUser: 65532
   runAsGroup: 65532
+  {{- if .ownsVolume }}
+  # A volume comes as root's; it is made ours once.
+  fsGroup: 65532
+  fsGroupChangePolicy: OnRootMismatch
+  {{- end }}
   seccompProfile: {type: RuntimeDefault}
 tolerations:
   # Kubernetes' default of 300 s on a dead node is the whole promise.
@@ -244,7 +256,7 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The volumes that every pod of ours has: who it is, and its journal if it keeps one. Takes $. */}}
+{{/* The volume that every pod of ours has: who it is. Takes $. */}}
 {{- define "sentinel.ownVolumes" -}}
 - name: token
   projected:
@@ -256,7 +268,11 @@ securityContext:
           items: [{key: ca.crt, path: ca.crt}]
       - downwardAPI:
           items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]
-{{- if include "sentinel.journalDir" . }}
+{{- end }}
+
+{{/* The volume of a tenant's journal, if it keeps one. Takes $. */}}
+{{- define "sentinel.journalVolume" -}}
+{{- if include "sentinel.journalDir" . -}}
 - name: journal
   emptyDir: {sizeLimit: 256Mi}
 {{- end }}

@@ -68,6 +68,7 @@ the file it was given. Takes $.
 {{- $_ := set $chosen.paging "direct" .Values.alertmanagers -}}
 {{- $listen := dict "listen" (printf "%s:%v" $host $relay.port) "audience" "tenant-sentinel" -}}
 {{- $files := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
+{{- with include "sentinel.witnessJournal" . | fromJson }}{{ $_ := set $chosen "journal" . }}{{ end -}}
 {{- $_ := set $chosen "relay" (merge $listen $files (pick $relay "rate" "burst")) -}}
 # Rendered by the chart: edit its values, not this file. A change is noticed without a restart.
 cluster: {{ toJson .Values.cluster }}
