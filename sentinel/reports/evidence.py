@@ -11,9 +11,11 @@ from statistics import median
 from typing import Any
 
 from sentinel import __version__
-from sentinel.core.audit.account import LEAST, Account
+from sentinel.core.audit.account import LEAST, Account, Outage
 from sentinel.core.audit.incidents import Incident
 from sentinel.core.audit.pairs import Pair, least_proven
+from sentinel.core.gateway import course_json
+from sentinel.core.gateway.failover import Verdict
 from sentinel.core.page import rfc3339
 from sentinel.reports import verification
 
@@ -60,7 +62,7 @@ def headline(account: Account) -> tuple[str, str]:
     if account.broken:
         return "bad", "A journal is not what was written, or is gone. Below is what is left, up to there."
     stood = [one for one in account.incidents if one.ended is None]
-    violations = sum(outage.verdict == "violation" for outage in account.outages)
+    violations = sum(outage.verdict is Verdict.VIOLATION for outage in account.outages)
     if account.incidents or violations:
         open_ = f", {len(stood)} of them open at the end" if stood else ""
         told = [f"{_count(len(account.incidents), 'breach', 'breaches')}{open_}"] if account.incidents else []
@@ -126,7 +128,9 @@ def as_json(account: Account) -> dict[str, Any]:
         "breaches": [_breach_json(one) for one in account.incidents],
         "inconclusive": [asdict(blind) for blind in account.blinds],
         "failovers": [
-            asdict(one) | {"began": rfc3339(one.began), "ended": rfc3339(one.ended)} for one in account.outages
+            {"journal": one.journal, "began": rfc3339(one.began), "ended": rfc3339(one.ended)}
+            | course_json.written(one.course)
+            for one in account.outages
         ],
         "gaps": [
             {
@@ -265,18 +269,29 @@ def _inconclusive(account: Account) -> Section:
 def _failovers(account: Account) -> Section:
     if not account.outages:
         return Section("Failovers", ("No outage of a gateway is recorded.",))
-    rows = tuple(
-        (
-            when(one.began), one.gateway, f"{one.source} → {one.to}", one.verdict, _bounds(one.lower, one.upper),
-            "" if one.user is None else span(one.user), span(one.within), str(one.bad),
-        )
-        for one in account.outages[:MOST_ROWS]
-    )  # fmt: skip
-    passed = sum(one.verdict == "pass" for one in account.outages)
+    rows = tuple(map(_outage_row, account.outages[:MOST_ROWS]))
+    passed = sum(one.verdict is Verdict.PASS for one in account.outages)
     sentence = f"{_count(len(account.outages), 'outage')}, {passed} with even the upper bound within the promise."
     head = ("began", "gateway", "from, to", "verdict", "F_lower to F_upper", "a user waited", "promise", "bad probes")
     table = Table(head, rows, (4, 5, 6, 7), max(0, len(account.outages) - MOST_ROWS))
     return Section("Failovers", (sentence,), table)
+
+
+def _outage_row(one: Outage) -> tuple[str, ...]:
+    course, episode = one.course, one.course.episode
+    bounds = "no figure" if episode.stable is None else f"{episode.stable.lower:.1f} to {episode.stable.upper:.1f} s"
+    felt = "" if episode.user is None else span(episode.user)
+    who = f"{episode.source} → {episode.to}"
+    return (
+        when(one.began),
+        course.gateway,
+        who,
+        one.verdict.value,
+        bounds,
+        felt,
+        span(course.within),
+        str(episode.bad),
+    )
 
 
 def _gaps(account: Account) -> Section:
@@ -298,10 +313,6 @@ def _figures(what: str, seconds: Sequence[float]) -> str:
     if not seconds:
         return f"{what}: no figure."
     return f"{what}: median {span(median(seconds))}, longest {span(max(seconds))}, of {len(seconds)}."
-
-
-def _bounds(lower: float | None, upper: float | None) -> str:
-    return "no figure" if lower is None or upper is None else f"{lower:.1f} to {upper:.1f} s"
 
 
 def _count(number: int, one: str, many: str = "") -> str:

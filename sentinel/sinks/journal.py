@@ -29,7 +29,8 @@ from sentinel.core.api.ledger import Asked, Form
 from sentinel.core.audit import rows
 from sentinel.core.audit.chain import Head
 from sentinel.core.audit.rows import Tally
-from sentinel.core.gateway.news import Ended, News
+from sentinel.core.gateway.course import MOST_PROBES, Trace, course, trace_of
+from sentinel.core.gateway.news import Ended, News, Probed
 from sentinel.core.page import Alert, rfc3339
 from sentinel.core.record import Record, Round, Series
 from sentinel.errors import BadReply, ClientError, Refused, TimedOut, Unreachable
@@ -43,6 +44,8 @@ MOST_FORMS = 20_000
 MOST_TOKENS = 100
 MOST_SENT = 1000
 """Requests in one line."""
+FIRST_HEAD_SECONDS = 10.0
+"""After the start: a process that is killed again and again leaves a head, too."""
 HEAD_SECONDS = 300.0
 """How often the head of the chain is told. What was written since could be taken away unseen."""
 _TRIES = 3
@@ -97,6 +100,7 @@ class Journal:
         self._trouble = False
         self._anchored = True
         self._told: Head | None = None
+        self._traces: dict[str, deque[Trace]] = {}
         self._requests = _Requests(int(self.file.most * LEDGER_SHARE))
 
     def of(self, tenant: str) -> "OfTenant":
@@ -118,12 +122,14 @@ class Journal:
         self.take(self.clock.wall(), rows.paged_row(alert, series, tenant, since, seconds))
 
     def put(self, news: News) -> None:
-        """Note an episode of a gateway; of what else is told there the metrics have the sums."""
-        if not isinstance(news, Ended):
-            return
-        now, ago = self.clock.wall(), self.clock.monotonic()
-        began, ended = now - (ago - news.episode.began), now - (ago - news.episode.ended)
-        self.take(now, rows.episode_row(news.gateway, news.episode, began, ended, within=news.within, pages=news.pages))
+        """Note an episode of a gateway, with its probes; of what else is told there the metrics have the sums."""
+        match news:
+            case Probed(target=""):
+                self._traces.setdefault(news.gateway, deque(maxlen=MOST_PROBES)).append(trace_of(news))
+            case Ended():
+                now = self.clock.wall()
+                seen = course(news, now - self.clock.monotonic(), self._traces.get(news.gateway, ()))
+                self.take(now, rows.episode_row(seen))
 
     def tell_requests(self, at: float) -> None:
         """Write down what was sent until now."""
@@ -150,8 +156,8 @@ class Journal:
     async def tell_heads(self) -> None:
         """Tell the head every five minutes; never returns."""
         while True:
+            await asyncio.sleep(FIRST_HEAD_SECONDS if self._told is None else HEAD_SECONDS)
             await self.tell_head()
-            await asyncio.sleep(HEAD_SECONDS)
 
     async def tell_head(self) -> None:
         """Tell the head now, in the log and to the anchor, if there is a new one and the disk has it."""

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 from sentinel.core.audit.account import Account
 from sentinel.core.audit.pairs import Pair, least_proven
-from sentinel.reports import evidence
+from sentinel.core.gateway.failover import Verdict
+from sentinel.reports import evidence, failover_svg
 from sentinel.reports.evidence import Section, Table, span, when
-from sentinel.web.html import Html, document, style, tag
+from sentinel.web.html import Html, document, drawing, style, tag
 from sentinel.web.style import CSS
 
 WIDTH, LEFT, RIGHT = 960, 210, 20
 ROW = 26
+MOST_COURSES = 5
 MOST_LANES = 40
 """Rows of one picture; more are in the tables."""
 TICKS = 6
@@ -64,7 +66,7 @@ def page(account: Account) -> str:
         "body",
         tag("header", tag("p", "tenant-sentinel", cls="brand"), tag("h1", sentence, cls=f"top {mood}")),
         tag("p", evidence.title(account), ", ", evidence.subtitle(account), cls="faint"),
-        tag("main", _timeline(account), _shares(account), map(_section, evidence.sections(account))),
+        tag("main", _timeline(account), _shares(account), map(_section, evidence.sections(account)), _courses(account)),
     )
     return document("en", head, body)
 
@@ -77,9 +79,9 @@ def lanes(account: Account) -> tuple[Lane, ...]:
         where = f"{one.subject.target}, {one.subject.check}, {when(one.since)}, {span(until - one.since)}"
         rows.setdefault(f"breach: {one.subject.tenant}", []).append(Bar(one.since, until, "bad", where))
     for outage in account.outages:
-        mood = {"pass": "ok", "violation": "bad"}.get(outage.verdict, "calm")
-        text = f"{outage.verdict}, {when(outage.began)}, {span(outage.ended - outage.began)}"
-        rows.setdefault(f"outage: {outage.gateway}", []).append(Bar(outage.began, outage.ended, mood, text))
+        mood = {Verdict.PASS: "ok", Verdict.VIOLATION: "bad"}.get(outage.verdict, "calm")
+        text = f"{outage.verdict.value}, {when(outage.began)}, {span(outage.ended - outage.began)}"
+        rows.setdefault(f"outage: {outage.course.gateway}", []).append(Bar(outage.began, outage.ended, mood, text))
     for gap in account.gaps:
         text = f"{gap.why.value}, {when(gap.since)}, {span(gap.seconds)}"
         rows.setdefault(f"nobody: {gap.journal}", []).append(Bar(gap.since, gap.until, "warn", text))
@@ -168,6 +170,15 @@ def _label(text: str, y: int) -> Html:
 def _more(rows: int) -> list[Html]:
     text = f"{rows - MOST_LANES} more are in the tables below."
     return [tag("p", text, cls="legend")] if rows > MOST_LANES else []
+
+
+def _courses(account: Account) -> list[Html]:
+    """The worst failovers, probe by probe."""
+    drawn = sorted((one for one in account.outages if one.course.traces), key=lambda one: one.weight, reverse=True)
+    if not drawn:
+        return []
+    pictures = [tag("div", drawing(failover_svg.render(one.course)), cls="wide") for one in drawn[:MOST_COURSES]]
+    return [tag("h2", f"The worst {len(pictures)} of the failovers, probe by probe"), *pictures]
 
 
 def _section(section: Section) -> list[Html]:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from sentinel.clients.journal_file import JournalFile
 from sentinel.core.api.gates import Light
-from sentinel.core.gateway import failover
+from sentinel.core.gateway import course_json, failover
 from sentinel.core.gateway.news import Ended
 from sentinel.core.page import Alert
 from sentinel.core.record import Series
@@ -135,13 +135,10 @@ async def test_a_page_and_an_outage_of_a_gateway_are_noted(path):
 
     paged, ended = journals.told(path)
     assert (paged["event"], paged["target"], paged["seconds"]) == ("paged", "team-b", 4.5)
-    assert (ended["event"], ended["verdict"], ended["stable"], ended["within"]) == (
-        "episode",
-        "pass",
-        [9.5, 12.25],
-        30.0,
-    )
-    assert (ended["began"][11:19], ended["ended"][11:19]) == ("11:59:30", "11:59:50")
+    assert (ended["event"], ended["gateway"]) == ("episode", "chat")
+    told = course_json.read(ended["course"])
+    assert (told.episode.verdict, told.episode.stable, told.within) == ("pass", failover.Bounds(9.5, 12.25), 30.0)
+    assert (told.at, told.at + told.episode.ended) == (NOON - 30, NOON - 10)
 
 
 async def test_what_cannot_be_written_is_counted_logged_once_shown_and_raised_never(tmp_path):

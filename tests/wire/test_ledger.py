@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -167,6 +168,38 @@ def test_a_process_that_was_killed_and_started_anew_is_two_in_the_ledger(place: 
         "not written down: the ledger has a gap there",
     }
     assert used["suspicious"]["not in the ledger"] == 1
+
+
+def test_the_journal_of_a_sentinel_that_was_killed_and_stopped_is_whole_and_tells_what_was_seen(place: Place) -> None:
+    log = place.sentinel.process.log
+    place.sentinel.stop()
+    try:
+        verified = report(place, "verify", "--anchors", str(log))
+        seen = report(place, "--since", "1h")
+    finally:
+        place.sentinel.start()
+    place.asked(breached=False)
+
+    (one,) = verified["journals"]
+    assert one["standing"] == "ok"
+    assert one["anchored"] == one["last"] > 50
+    holes = [found for found in seen["breaches"] if found["target"] == "team-b"]
+    assert holes
+    assert {found["ending"] for found in holes} == {"closed"}
+    assert all(found["to_detect_seconds"] < 10 for found in holes if found["check"] == "api/secrets")
+    assert {gap["why"] for gap in seen["gaps"]} >= {"ended without a word", "stopped"}
+    (pair,) = (found for found in seen["pairs"] if found["target"] == "team-b")
+    assert min(pair["held"], pair["open"], pair["proofs"]) > 0
+
+
+def report(place: Place, *words: str) -> Any:
+    """What the command says, from the journal alone."""
+    ended = subprocess.run(
+        [COMMAND, "report", *words, "--journal", place.journal, "-o", "json"],
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.stdout, ended.stderr
+    return json.loads(ended.stdout)
 
 
 def test_the_ledger_is_small(place: Place) -> None:

@@ -14,6 +14,10 @@ from sentinel import auditing
 from sentinel.core.audit import anchors as anchors_
 from sentinel.core.audit.chain import Fault
 from sentinel.core.audit.pairs import State
+from sentinel.core.audit.rows import episode_row
+from sentinel.core.gateway.course import Course, Trace
+from sentinel.core.gateway.failover import Bounds, Episode, Verdict
+from sentinel.core.gateway.outcome import Outcome
 from sentinel.core.page import rfc3339
 from sentinel.reports import evidence, verification
 from sentinel.web import evidence as web_evidence
@@ -52,13 +56,18 @@ def a_month(path: Path) -> Month:
     month.rounds(stop + 2 * HOUR + 300, kill, **all_well)
     month.start(kill + HOUR / 2)
     month.rounds(kill + HOUR / 2 + 300, END, **all_well, uncovered=["widgets.example.com"])
-    for at, verdict, bounds in ((7, "pass", [3.1, 8.4]), (8, "violation", [31.0, 44.5])):
+    for at, verdict, bounds in ((7, Verdict.PASS, Bounds(3.1, 8.4)), (8, Verdict.VIOLATION, Bounds(31.0, 44.5))):
         began = BEGIN + at * DAY
-        month.say(
-            began + 60, event="episode", gateway="chat", verdict=verdict, source="openai", to="backup",
-            began=rfc3339(began), ended=rfc3339(began + 40), first=bounds, stable=bounds, user=bounds[1], bad=4,
-            within=30.0, pages=verdict == "violation",
+        # The last good answer ended 1.5 s before the first bad one began, which ended after 0.4 s.
+        ended, last_bad = bounds.upper - 1.5, bounds.lower + 0.4
+        probes = (
+            Trace(-2.0, -1.5, Outcome.SERVED_PRIMARY, "openai"), Trace(0.0, 0.4, Outcome.STRUCTURED_ERROR, ""),
+            Trace(last_bad, last_bad + 0.4, Outcome.STRUCTURED_ERROR, ""),
+            Trace(ended - 1.0, ended, Outcome.FAILED_OVER, "backup"),
         )  # fmt: skip
+        episode = Episode(verdict, "openai", "backup", 0.0, ended, bounds, bounds, ended, bad=2)
+        seen = Course("chat", began, 30.0, episode, verdict is Verdict.VIOLATION, probes)
+        month.say(began + 60, **episode_row(seen))
     month.rows.sort(key=lambda row: row[0])
     return month
 
@@ -116,9 +125,9 @@ def test_gaps_have_their_reasons_and_outages_their_bounds(seen):
         ("stopped", 2 * HOUR),
         ("ended without a word", HOUR / 2 + 300),
     ]
-    assert [(one.verdict, one.lower, one.upper) for one in seen.outages] == [
-        ("pass", 3.1, 8.4),
-        ("violation", 31.0, 44.5),
+    assert [(one.verdict, one.course.episode.stable) for one in seen.outages] == [
+        (Verdict.PASS, Bounds(3.1, 8.4)),
+        (Verdict.VIOLATION, Bounds(31.0, 44.5)),
     ]
     assert [(row.what, row.which, row.last) for row in seen.uncovered] == [
         ("uncovered", ("widgets.example.com",), True),
@@ -171,6 +180,7 @@ def test_the_page_brings_no_script_and_nothing_from_elsewhere(seen):
     page = web_evidence.page(seen)
 
     assert "<svg" in page
+    page = page.replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert not re.search(r"<script|https?://|@import|url\(|<link|<img|<iframe| on[a-z]+=", page)
     assert "prefers-color-scheme: dark" in page
 

@@ -7,7 +7,7 @@ What is kept while reading grows with tenants, targets and incidents, never with
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sentinel.core.audit import pairs as pairs_
@@ -16,8 +16,13 @@ from sentinel.core.audit.incidents import ENDED, Incident, Incidents
 from sentinel.core.audit.pairs import Blind, Pair, Pairs, moment
 from sentinel.core.audit.presence import Gap, Presence
 from sentinel.core.audit.verified import Standing, Verified
+from sentinel.core.gateway import course_json
+from sentinel.core.gateway.course import Course
+from sentinel.core.gateway.failover import Verdict
 
 MOST_OUTAGES = 5000
+MOST_DRAWN = 20
+"""Outages of which the probes are kept, the worst."""
 LEAST = 0.95
 """Of the time of all pairs that must be proven, or the report is no proof."""
 _OF_THE_FILE = ("file", "torn")
@@ -26,20 +31,31 @@ _NEWS = ("opened", "paged", *ENDED)
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Users of a gateway were without an answer. Wall seconds; `lower` and `upper`: the bounds that are judged."""
+    """Users of a gateway were without an answer. Of most the course has no probes any more, see `MOST_DRAWN`."""
 
-    gateway: str
-    began: float
-    ended: float
-    verdict: str
-    source: str
-    to: str
-    lower: float | None
-    upper: float | None
-    user: float | None
-    within: float
-    bad: int
+    course: Course
     journal: str
+
+    @property
+    def began(self) -> float:
+        """Wall seconds."""
+        return self.course.at
+
+    @property
+    def ended(self) -> float:
+        """Wall seconds."""
+        return self.course.at + self.course.episode.ended
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it means for the promise."""
+        return self.course.episode.verdict
+
+    @property
+    def weight(self) -> tuple[bool, float]:
+        """What is worse is more."""
+        bounds = self.course.episode.stable
+        return self.verdict is Verdict.VIOLATION, bounds.upper if bounds is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +122,7 @@ class Account:
     @property
     def exit_code(self) -> int:
         """0 proven; 1 a breach, a promise about a gateway broken, or a journal that was tampered with; 3 not proven."""
-        if self.broken or self.incidents or any(outage.verdict == "violation" for outage in self.outages):
+        if self.broken or self.incidents or any(outage.verdict is Verdict.VIOLATION for outage in self.outages):
             return 1
         return 0 if self.pairs and self.proven >= LEAST else 3
 
@@ -128,6 +144,7 @@ class Accounting:
         self._pairs = Pairs(self.since, self.until)
         self._incidents = Incidents()
         self._outages: list[Outage] = []
+        self._drawn: list[int] = []
         self._uncovered: dict[tuple[str, str], tuple[tuple[str, ...], bool]] = {}
         self._lines: Counter[str] = Counter()
         self._about: dict[str, tuple[str, str]] = {}
@@ -209,28 +226,22 @@ class Accounting:
                 self._uncovered[key] = (self._uncovered[key][0], False)
 
     def _break_off(self, journal: str, row: Mapping[str, Any]) -> None:
-        began, ended = moment(row.get("began")), moment(row.get("ended"))
-        if began is None or ended is None or not (began <= self.until and ended >= self.since):
+        try:
+            outage = Outage(course_json.read(row.get("course") or {}), journal)
+        except ValueError:
+            return
+        if not (outage.began <= self.until and outage.ended >= self.since):
             return
         if len(self._outages) >= MOST_OUTAGES:
             self._left_out += 1
             return
-        lower, upper = row.get("stable") or (None, None)
-        outage = Outage(
-            gateway=str(row.get("gateway", "")),
-            began=began,
-            ended=ended,
-            verdict=str(row.get("verdict", "")),
-            source=str(row.get("source", "")),
-            to=str(row.get("to", "")),
-            lower=lower,
-            upper=upper,
-            user=row.get("user"),
-            within=float(row.get("within", 0.0)),
-            bad=int(row.get("bad", 0)),
-            journal=journal,
-        )
         self._outages.append(outage)
+        self._drawn.append(len(self._outages) - 1)
+        if len(self._drawn) > MOST_DRAWN:
+            mildest = min(self._drawn, key=lambda at: self._outages[at].weight)
+            self._drawn.remove(mildest)
+            mild = self._outages[mildest]
+            self._outages[mildest] = replace(mild, course=replace(mild.course, traces=()))
 
 
 def _words(found: Any) -> tuple[str, ...]:

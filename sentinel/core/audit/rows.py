@@ -18,7 +18,8 @@ from typing import Any
 
 from sentinel import __version__
 from sentinel.core.api.reply import clean
-from sentinel.core.gateway.failover import Bounds, Episode
+from sentinel.core.gateway import course_json
+from sentinel.core.gateway.course import Course
 from sentinel.core.page import Alert, rfc3339
 from sentinel.core.record import Record, Round, Series
 from sentinel.core.standing import Breach
@@ -140,27 +141,9 @@ def paged_row(alert: Alert, series: Series, tenant: str, since: float, seconds: 
     }
 
 
-def episode_row(gateway: str, episode: Episode, began: float, ended: float, *, within: float, pages: bool) -> Any:
-    """Users of a gateway were without an answer. `began` and `ended` in wall seconds, `within` is the promise."""
-    return {
-        "event": "episode",
-        "gateway": gateway,
-        "verdict": episode.verdict.value,
-        "source": episode.source,
-        "to": episode.to,
-        "began": rfc3339(began),
-        "ended": rfc3339(ended),
-        "first": _bounds(episode.first),
-        "stable": _bounds(episode.stable),
-        "user": None if episode.user is None else round(episode.user, 3),
-        "bad": episode.bad,
-        "within": within,
-        "pages": pages,
-    }
-
-
-def _bounds(bounds: Bounds | None) -> list[float] | None:
-    return None if bounds is None else [round(bounds.lower, 3), round(bounds.upper, 3)]
+def episode_row(course: Course) -> dict[str, Any]:
+    """Users of a gateway were without an answer: the bounds, and the probes they were seen by."""
+    return {"event": "episode", "gateway": course.gateway, "course": course_json.written(course)}
 
 
 def _open(breach_since: Mapping[Series, float]) -> list[dict[str, Any]]:
