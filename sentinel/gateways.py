@@ -31,6 +31,7 @@ from sentinel.core.gateway.provider import PRESETS, Place, Provider, Sign
 from sentinel.core.page import WITNESS
 from sentinel.core.schedule import spread
 from sentinel.engine import tasks
+from sentinel.engine.alarms import Alarms, Asked, Pages
 from sentinel.engine.apart import Keeping
 from sentinel.engine.crossings import Crossings
 from sentinel.engine.disturbance import Disturbances
@@ -42,6 +43,7 @@ from sentinel.settings import gateways as written
 from sentinel.sinks.gateway_courses import GatewayCourses
 from sentinel.sinks.gateway_log import GatewayLog
 from sentinel.sinks.gateway_metrics import GatewayMetrics
+from sentinel.sinks.pager import REPEAT
 
 _SPAN_ROUNDS = 2.0
 """In rounds of the API: between two answers that prove a breach shut. So long that two scrapes see it."""
@@ -95,6 +97,7 @@ class Gateways:
         self._metrics, self._log, self._clock = GatewayMetrics(registry), GatewayLog(), clock
         self._keeping = Keeping(book, clock)
         self._courses = GatewayCourses()
+        self._alarms = Alarms(clock)
 
     def courses(self) -> Mapping[str, tuple[Course, ...]]:
         """The last episodes of each gateway with their probes, the latest last."""
@@ -102,16 +105,16 @@ class Gateways:
 
     @contextlib.asynccontextmanager
     async def generation(
-        self, settings: Settings, *, asks: bool = True, listens: Sequence[Listens] = ()
+        self, settings: Settings, *, asks: bool = True, listens: Sequence[Listens] = (), pages: Pages | None = None
     ) -> AsyncIterator[None]:
         """They are asked until the block ends; with `asks` false another pod does it, and nothing is shown of them.
 
-        `listens`: who else is told.
+        `listens`: who else is told; `pages`: who pages about gateways, if we do.
         """
         chosen = settings.gateways if asks else ()
         self._metrics.forget_others([gateway.name for gateway in chosen])
         self._courses.expect(gateway.name for gateway in chosen)
-        places: tuple[Listens, ...] = (self._metrics, self._log, self._courses, self._keeping, *listens)
+        places: tuple[Listens, ...] = (self._metrics, self._log, self._courses, self._keeping, self._alarms, *listens)
         drivers_of = asked(chosen, asker_of(settings), self._clock, places)
         async with self._kept_apart(settings, asks=asks), drivers_of as drivers:
             # Before anything else is waited for: the first news must find their names.
@@ -119,6 +122,21 @@ class Gateways:
                 plan = driver.plan
                 providers = [provider.name for provider in plan.expected.providers]
                 self._metrics.expect(plan.name, providers, [row.name for row in plan.direct], driver.stand)
+            async with self._alarmed(settings, drivers, pages):
+                yield
+
+    @contextlib.asynccontextmanager
+    async def _alarmed(self, settings: Settings, drivers: Sequence[Driver], pages: Pages | None) -> AsyncIterator[None]:
+        """Whoever pages about gateways is told, while the block lasts."""
+        if pages is None:
+            yield
+            return
+        # Everything that pages is as long as the repeats are, in tests as well.
+        self._alarms.unit = settings.paging.repeat.total_seconds() / REPEAT
+        self._alarms.expect({row.plan.name: Asked(row.stand, row.plan.within) for row in drivers})
+        self._alarms.tell(pages)
+        async with tasks.running() as start:
+            start("gateways paged", self._alarms.keep)
             yield
 
     @contextlib.asynccontextmanager

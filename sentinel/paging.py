@@ -1,9 +1,13 @@
 """The pager as the settings describe it: who pages, to whom, how often."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sentinel.clients.clock import Clock
-from sentinel.core.page import Party, Sender
+from sentinel.core import page
+from sentinel.core.asked import GATEWAY
+from sentinel.core.page import Alert, Party, Sender
+from sentinel.core.record import Series
 from sentinel.settings import Settings
 from sentinel.sinks.pager import Client, Pager
 
@@ -27,6 +31,27 @@ def sender_of(settings: Settings) -> Sender:
         runbooks=settings.paging.runbooks,
         dashboards=settings.paging.dashboards,
     )
+
+
+@dataclass(frozen=True)
+class GatewayPages:
+    """What stands about gateways, by this pager."""
+
+    pager: Pager
+    sender: Sender
+
+    def open(self, alert: Alert, gateway: str, since: float, within: float) -> None:
+        """As `engine.alarms.Pages`."""
+        told = page.gateway_page(self.sender, alert, gateway, since, within)
+        self.pager.pass_on(alert, _about(gateway), told)
+
+    def over(self, alert: Alert, gateway: str, at: float) -> None:
+        """As `engine.alarms.Pages`."""
+        self.pager.over(alert, _about(gateway), at)
+
+
+def _about(gateway: str) -> Series:
+    return Series("", "", f"{GATEWAY}{gateway}")
 
 
 def pager_to(

@@ -50,7 +50,7 @@ from sentinel.journaling import Journaling, paged_to, tasks_of
 from sentinel.kinds import Probe, Sink
 from sentinel.lighthouse import Lighthouse
 from sentinel.muster import Muster
-from sentinel.paging import FLUSH_SECONDS, pager_to, sender_of
+from sentinel.paging import FLUSH_SECONDS, GatewayPages, pager_to, sender_of
 from sentinel.probes.group_review import GroupReview
 from sentinel.relaying import homes_of, ids_of, relay_of
 from sentinel.reload import Configured
@@ -102,6 +102,7 @@ class Witness:
         self._journaling = Journaling("witness", self.metrics, self.clock)
         # What it hears itself, with a key of its own: it is no tenant's, and told beside them.
         self.hearings = Crossings(self.clock.wall(), tier=GATEWAYS)
+        self._gateway_pages: GatewayPages | None = None
 
     async def run(self) -> None:
         """Until stopped."""
@@ -195,6 +196,7 @@ class Witness:
         self.hearings.user = ACCOUNT_OF.format(settings.isolation.release, ACCOUNT)
         told = BreachMetrics(self.metrics, WITNESS, every)
         pager.paged = paged_to(journal, WITNESS)
+        self._gateway_pages = GatewayPages(pager, sender_of(settings))
         kept = (row.of(WITNESS) for row in journal)
         self.hearings.sinks = (told, LogSink(subject=WITNESS), history, pager, *kept)
         return pager
@@ -301,7 +303,9 @@ class Witness:
 
             self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings)
         if self._gateways is not None:
-            await stack.enter_async_context(self._gateways.generation(settings, listens=journal))
+            await stack.enter_async_context(
+                self._gateways.generation(settings, listens=journal, pages=self._gateway_pages)
+            )
 
     async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
         where = settings.relay

@@ -42,6 +42,9 @@ OVERWRITTEN = frozenset({"severity", "cluster", "namespace", "tenant", "path"})
 TOLD = frozenset({"summary", "description"})
 """Annotations that are kept. Links and contacts are ours: whoever is woken follows them."""
 
+CLAIMED = (Alert.BREACH, Alert.IDENTITY)
+"""Of all that we page: a gateway is everybody's, and a tenant speaks of itself only."""
+
 _KEYS = frozenset({"labels", "annotations", "startsAt", "endsAt"})
 _IDENTITY = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -160,8 +163,8 @@ def _about(labels: Mapping[str, str], expected: Expected) -> tuple[Alert, Series
         raise _NoClaimError(f"label {_shown(min(unknown))} is none of ours")
     name, identity = labels.get("alertname", ""), labels.get("identity", "")
     check, target = labels.get("check", ""), labels.get("target", "")
-    if name not in {alert.value for alert in Alert}:
-        raise _NoClaimError(f"alertname {_shown(name)} is none of ours, expected {' or '.join(Alert)}")
+    if name not in CLAIMED:
+        raise _NoClaimError(f"alertname {_shown(name)} is none of ours, expected {' or '.join(CLAIMED)}")
     if not _IDENTITY.fullmatch(identity):
         raise _NoClaimError(f"identity {_shown(identity)} is no name of an identity")
     if name == Alert.IDENTITY:

@@ -38,11 +38,30 @@ class Alert(StrEnum):
 
     BREACH = "SentinelIsolationBreach"  # a tenant is let in where it must be denied
     IDENTITY = "SentinelWrongIdentity"  # a sentinel asks as somebody else
+    GATEWAY_DOWN = "SentinelGatewayDown"  # a gateway takes no connection
+    FAILOVER_SLOW = "SentinelFailoverSlow"  # users wait longer than a failover may take
+    UNGRACEFUL = "SentinelUngracefulError"  # users read errors that nobody should read
+    TRUNCATED = "SentinelSilentTruncation"  # users get half an answer that looks whole
 
 
 _SUMMARY = {
     Alert.BREACH: "A tenant is let in where it must be denied.",
     Alert.IDENTITY: "A sentinel asks as somebody else.",
+    Alert.GATEWAY_DOWN: "An LLM gateway takes no connection.",
+    Alert.FAILOVER_SLOW: "Users wait for an answer longer than a failover may take.",
+    Alert.UNGRACEFUL: "Users read errors that nobody should read.",
+    Alert.TRUNCATED: "Users get half an answer that looks whole.",
+}
+_OF_GATEWAY = {
+    Alert.GATEWAY_DOWN: "Nobody who asked gateway {gateway} got as far as an answer since {since}: no name, no "
+    "connection, or no TLS. That is the gateway itself, whatever its providers do. It ends with anything that comes "
+    "from it.",
+    Alert.FAILOVER_SLOW: "Whoever asked gateway {gateway} when its provider failed, since {since}, waited beyond the "
+    "limit of {within:g} s. It ends five minutes after three good answers in a row.",
+    Alert.UNGRACEFUL: "Gateway {gateway} gave three errors within five minutes, the first at {since}, that are neither "
+    "the agreed message nor an error for programs. It ends when they are fewer and something better came since.",
+    Alert.TRUNCATED: "Two answers of gateway {gateway} within five minutes, the first at {since}, had every mark of a "
+    "success, and their end was missing. It ends when they are fewer and a whole answer came since.",
 }
 
 # Somebody will paste the command into a shell, and whoever writes a Role chooses the names in it.
@@ -140,6 +159,17 @@ def identity_page(sender: Sender, identity: str, detail: str, since: float) -> P
         "tenant." + (f" It says: {clean(detail)}." if detail else "")
     )
     return _page(sender, Alert.IDENTITY, {"identity": identity}, annotations, since)
+
+
+def gateway_page(sender: Sender, alert: Alert, gateway: str, since: float, within: float) -> Page:
+    """The page about a gateway, which is nobody's in particular. `within`: seconds that a failover may take."""
+    nobodys = replace(sender, tenant="")
+    annotations = {
+        "runbook_url": f"{sender.runbooks.rstrip('/')}/{alert.value}.md",
+        "dashboard_url": f"{sender.dashboards.rstrip('/')}/sentinel",
+        "description": _OF_GATEWAY[alert].format(gateway=gateway, since=rfc3339(since), within=within),
+    }
+    return _page(nobodys, alert, {"gateway": gateway}, annotations, since)
 
 
 def passed_on(sender: Sender, alert: Alert, series: Series, told: str, since: float, cause: str = "") -> Page:

@@ -218,6 +218,10 @@ class Pager:
         if series not in self._cases:
             self._say(Notice(Key(alert, series), told))
 
+    def over(self, alert: Alert, series: Series, at: float) -> None:
+        """What was passed on has ended, by proof. `at` in wall seconds."""
+        self._close(Key(alert, series), at)
+
     def end_round(self, report: Round) -> None:
         """Resolve what is proven shut; take up what stands and was not told."""
         for series, since in report.breach_since.items():

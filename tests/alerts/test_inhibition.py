@@ -222,6 +222,18 @@ def test_a_dead_gateway_is_one_page_and_hides_neither_another_one_nor_whose_answ
     assert not any(muted(server, sent) for sent in others)
 
 
+def test_a_push_about_a_gateway_hides_its_rule_twin_and_not_another_gateways(
+    server: Alertmanager, cluster: str
+) -> None:
+    server.send(alert("SentinelGatewayDown", cluster, path="push", gateway="chat"))
+    same, other = (alert("SentinelGatewayDown", cluster, path="rule", gateway=name) for name in ("chat", "plain"))
+
+    server.send(same, other)
+
+    assert muted(server, same)
+    assert not muted(server, other)
+
+
 def test_two_dead_gateways_are_two_incidents(server: Alertmanager, pager: Webhook, cluster: str) -> None:
     server.send(*(alert("SentinelGatewayDown", cluster, gateway=name) for name in ("chat", "plain")))
 

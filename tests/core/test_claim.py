@@ -64,6 +64,11 @@ def test_of_a_gateway_a_tenant_may_say_that_it_was_given_what_was_not_its_own_an
     assert isinstance(found, Claim) is taken
 
 
+@pytest.mark.parametrize("name", [alert.value for alert in Alert if alert not in (Alert.BREACH, Alert.IDENTITY)])
+def test_what_everybody_depends_on_no_tenant_may_page_about(name):
+    assert "alertname" in str(one(alert(labels={"alertname": name, "check": "crosstalk", "target": "gateway/chat"})))
+
+
 def test_our_own_page_about_an_identity_is_understood():
     made = page.body(page.identity_page(SENDER, "self", "it says somebody", NOW - 1), NOW + 90)
 

@@ -12,7 +12,7 @@ from sentinel.core.net.crossing import Crossing, Family, Path, Protocol
 from sentinel.core.net.enumeration import Look, NameQuestion
 from sentinel.core.net.kubelet import NodeQuestion, Port
 from sentinel.core.net.metadata import CLOUDS, CloudQuestion
-from sentinel.core.page import MOST_TEXT, QUESTIONS_KEPT, Case, Party, Sender
+from sentinel.core.page import MOST_TEXT, QUESTIONS_KEPT, Alert, Case, Party, Sender
 from sentinel.core.record import Series, series_of
 from sentinel.core.standing import Breach
 from sentinel.core.verdict import Reason
@@ -384,3 +384,19 @@ def test_a_page_about_cross_talk_says_who_was_given_whose_answer_where_that_show
     )
     witness = page.breach_page(replace(SENDER, tenant="witness"), case)
     assert witness.annotations["description"].startswith("The witness is given what gateway chat answered")
+
+
+@pytest.mark.parametrize("alert", [Alert.GATEWAY_DOWN, Alert.FAILOVER_SLOW, Alert.UNGRACEFUL, Alert.TRUNCATED])
+def test_a_page_about_a_gateway_has_the_rules_labels_and_is_nobodys_in_particular(alert):
+    made = page.gateway_page(SENDER, alert, "chat", NOON, 30.0)
+
+    assert made.labels == {
+        "alertname": alert.value,
+        "severity": "critical",
+        "cluster": "prod-eu1",
+        "namespace": "sentinel-system",
+        "gateway": "chat",
+        "path": "push",
+    }
+    assert "gateway chat" in made.annotations["description"].lower()
+    assert made.annotations["runbook_url"].endswith(f"/{alert.value}.md")

@@ -61,7 +61,7 @@ def gateway(url: str, key: Path) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def started(stub, tmp_path, command, *, every="10s", **config):
+async def started(stub, tmp_path, command, *, every="10s", within="30s", **config):
     """`sentinel run` or `witness` beside this gateway; stopped, not killed, at the end. `every`: a round of the API."""
     (tmp_path / "key").write_text("abc\n")
     authority = Authority(tmp_path)
@@ -75,7 +75,7 @@ async def started(stub, tmp_path, command, *, every="10s", **config):
     else:
         config["isolation"] = config.get("isolation", {}) | rounds
     async with raw_server(None, stub.behave) as server:
-        config |= NAMED | {"gateways": [gateway(server.url, tmp_path / "key")]}
+        config |= NAMED | {"gateways": [gateway(server.url, tmp_path / "key") | {"failover": {"within": within}}]}
         nowhere = Nowhere(authority.ca_file)
         with Sentinel(
             cast("Any", nowhere), config, namespace="team-a", token="x", server=nowhere, command=command
