@@ -53,6 +53,7 @@ async def play(stage: Stage, story: Story, watcher: Daemon) -> Measured:
 
 async def _killed(stage: Stage, story: Story, watcher: Daemon, session: aiohttp.ClientSession) -> Measured:
     gateway = stage.gateway
+    old = {course.at for course in await view.failovers(session, watcher.console, GATEWAY)}
     await gateway.first.kill()
     story.killed = died = gateway.first.died
     story.happened(
@@ -61,7 +62,7 @@ async def _killed(stage: Stage, story: Story, watcher: Daemon, session: aiohttp.
     for event, mood in (("gateway.failing", "bad"), ("gateway.answering", "good")):
         line = await watcher.logged(event, _PATIENCE_SECONDS + stage.patience, since=died - _SLACK, gateway=GATEWAY)
         story.happened(_seen(line), at=seconds_of(line["timestamp"]), since="killing", mood=mood)
-    course = await _course(watcher, session, died)
+    course = await _course(watcher, session, died, old)
     truth = gateway.truth
     assert truth is not None, "the gateway has failed, as sentinel saw"
     return Measured(course, truth)
@@ -74,12 +75,12 @@ def _seen(line: Mapping[str, Any]) -> str:
     return f"an answer again: {line['outcome']}, by {line['provider']} ({line['evidence']})"
 
 
-async def _course(watcher: Daemon, session: aiohttp.ClientSession, died: float) -> Course:
+async def _course(watcher: Daemon, session: aiohttp.ClientSession, died: float, old: set[float]) -> Course:
     """The episode that began with this death, once it is over: three good answers in a row."""
     async with _patience(f"{watcher.program.name} has not told the failover"):
         while True:
             courses = await view.failovers(session, watcher.console, GATEWAY)
-            found = [course for course in courses if course.at >= died - _LONGEST_ANSWER]
+            found = [course for course in courses if course.at >= died - _LONGEST_ANSWER and course.at not in old]
             if found:
                 return found[0]
             await asyncio.sleep(_LOOK_SECONDS)

@@ -67,19 +67,19 @@ class Gateway:
         self._failed, self.answered = None, 0
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
-        chosen = self._chosen()
-        body = await request.read()
+        chosen, body = self._chosen(), await request.read()
+        url = chosen.url
         try:
-            answer = await self._session.post(chosen.url, data=body)
+            answer = await self._session.post(url, data=body)
         except aiohttp.ClientConnectionError:
-            self._note()
+            self._note(url)
             return web.json_response(_ERROR, status=503)
         async with answer:
             headers = {"Content-Type": answer.headers["Content-Type"], SERVED_BY: chosen.name}
             reply = web.StreamResponse(headers=headers)
             with contextlib.suppress(ConnectionError):  # who asked is gone
                 await reply.prepare(request)
-                async for chunk in self._chunks(answer):
+                async for chunk in self._chunks(answer, url):
                     await reply.write(chunk)
                 self.answered += self._failed is None
         return reply
@@ -88,14 +88,16 @@ class Gateway:
         over = self._failed is not None and self._now() >= self._failed + self.patience
         return self.second if over else self.first
 
-    def _note(self) -> None:
-        self._failed = self._now() if self._failed is None else self._failed
+    def _note(self, url: str) -> None:
+        """A provider failed; what comes late from a life before is no news."""
+        if self._failed is None and url == self.first.url:
+            self._failed = self._now()
 
-    async def _chunks(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _chunks(self, answer: aiohttp.ClientResponse, url: str) -> AsyncIterator[bytes]:
         try:
             async for chunk in answer.content.iter_any():
                 yield chunk
         except aiohttp.ClientError:
             # The first words are out: too late for the other provider, as with every gateway that was measured.
-            self._note()
+            self._note(url)
             yield f"data: {json.dumps(_ERROR)}\n\n".encode()

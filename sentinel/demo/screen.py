@@ -75,13 +75,15 @@ class _Picture:
 
     def __rich__(self) -> RenderableType:
         story = self._story
+        # A terminal has some forty lines: the second act has them for itself.
+        second = story.killed > 0
         parts: list[RenderableType] = [Text(self._headline, style="bold")]
-        if story.scene is not None:
+        if story.scene is not None and not second:
             parts += [_table(story.scene), _gates(story.scene)]
-        parts += [Panel(Group(*(_line(event) for event in story.events)), title="so far", title_align="left")]
+        parts.append(Panel(Group(*(_line(event) for event in story.events)), title="so far", title_align="left"))
         if story.measured is not None:
             parts.append(_failover(story.measured))
-        elif story.pages:
+        elif story.pages and not second:
             parts.append(_page(story.pages[-1] if story.pages[-1].resolved else story.pages[0]))
         return Group(*parts)
 

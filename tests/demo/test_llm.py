@@ -15,6 +15,7 @@ from sentinel.core.gateway.canary import Canary
 from sentinel.core.gateway.dialect import Dialect
 from sentinel.core.gateway.outcome import Expected, Judged, Outcome, judge
 from sentinel.core.gateway.provider import PRESETS
+from sentinel.demo import loopback
 from sentinel.demo.gateway import SERVED_BY, Gateway
 from sentinel.demo.provider import Provider
 from sentinel.probes.completion import CompletionProbe
@@ -91,7 +92,7 @@ async def test_it_dies_in_the_middle_of_a_word_and_the_gateway_says_so_in_the_st
         judged, _ = await asking
 
     assert judged.outcome is Outcome.ERROR_IN_STREAM
-    assert 0 < judged.tokens_before < 13
+    assert 0 < judged.tokens_before < 5, "at once, and not when it is done"
     assert one.gateway.truth is not None
     assert one.gateway.truth.outage == 5.0
     assert one.gateway.answered == 0
@@ -110,6 +111,44 @@ async def test_a_dead_one_refuses_connections_and_one_that_was_mended_answers_fi
 
     assert (judged.good, who) == (True, "north")
     assert one.gateway.truth is None
+
+
+class Silent(Provider):
+    """It takes a request and says nothing, until it dies; the next life has another address."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, lambda: 0.0)
+        self.lives: list[asyncio.Server] = []
+
+    async def live(self) -> None:
+        self.asked, self.dies = asyncio.Event(), asyncio.Event()
+        self.lives.append(await asyncio.start_server(self._hold, loopback.HOST, 0))
+        self.url = f"http://{loopback.HOST}:{self.lives[-1].sockets[0].getsockname()[1]}/"
+
+    async def _hold(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dies = self.dies
+        self.asked.set()
+        await dies.wait()
+        writer.close()
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in self.lives:
+            server.close()
+
+
+async def test_a_failure_that_comes_late_from_a_life_before_is_no_news():
+    moment = Moment()
+    north, south = Silent("north"), Provider("south", lambda: moment.now)
+    async with north, south, Gateway(north, south, 5.0, lambda: moment.now) as gateway:
+        asking = asyncio.create_task(World(gateway, moment).ask())
+        await north.asked.wait()
+        before = north.dies
+        await gateway.mend()
+        before.set()
+        judged, _ = await asking
+
+    assert judged.outcome is Outcome.STRUCTURED_ERROR
+    assert gateway.truth is None
 
 
 async def test_who_goes_away_in_the_middle_is_no_failure_of_a_provider(caplog):

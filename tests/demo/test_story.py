@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from sentinel.core.gateway.course import Course
+from sentinel.core.gateway.failover import Bounds, Episode, Verdict
 from sentinel.demo.receiver import Page
 from sentinel.demo.screen import Screen
 from sentinel.demo.story import ALERT, Event, Story
+from sentinel.demo.truth import Measured, Truth
 from sentinel.demo.view import Scene, Target
 from sentinel.errors import OwnFault
 
@@ -23,6 +26,11 @@ def story(told: list[Event] | None = None) -> Story:
     clock = iter(range(1000, 2000))
     lines: list[Event] = [] if told is None else told
     return Story(lambda: float(next(clock)), "team-a", "team-b", lines.append)
+
+
+def course(bounds: Bounds | None = Bounds(7.5, 8.5)) -> Course:  # noqa: B008  # frozen
+    episode = Episode(Verdict.PASS, "north", "south", 0.0, 8.3, stable=bounds, user=8.2, bad=15)
+    return Course("chat", 1010.0, 30.0, episode, False, ())
 
 
 def page(at: float, *, via: str = "push", resolved: bool = False, **labels: str) -> Page:
@@ -117,3 +125,54 @@ def test_lines_without_a_terminal_have_no_colour_codes_and_no_markup_of_others()
     assert "hole opened: [bold]RoleBinding[/bold]  (+1.50 s)" in text
     assert "[red]x[/red]" in text
     assert "\x1b" not in text
+
+
+MEASURED = Measured(course(), Truth(1010.0, 1018.0))
+
+
+def test_the_second_act_has_the_terminal_for_itself() -> None:
+    told = story()
+    told.see(PROVEN)
+    told.arrived(page(1004))
+    told.opened = 1003.0
+
+    first = on_a_terminal(told)
+    told.killed = 1010.0
+    dark = on_a_terminal(told)
+    told.measured = MEASURED
+    second = on_a_terminal(told)
+
+    assert "what team-a may not do" in first
+    assert "the page" in first
+    assert all(word not in dark + second for word in ("what team-a may not do", "the page"))
+    assert "F_upper" in second
+    assert len(second.splitlines()) < 30
+
+
+def on_a_terminal(told: Story) -> str:
+    """What is seen on a terminal of a hundred columns."""
+    console = Console(force_terminal=True, width=100, height=60, file=io.StringIO(), record=True)
+    with Screen(console, "headline").showing(told):
+        pass
+    return console.export_text()
+
+
+def test_the_truth_stands_between_the_bounds_it_is_compared_with() -> None:
+    console = Console(force_terminal=False, width=200, record=True, file=io.StringIO())
+
+    Screen(console, "headline").failover(MEASURED)
+    rows = [line.split() for line in console.export_text().splitlines() if line.startswith("│")]
+
+    assert [(row[1], row[3]) for row in rows] == [
+        ("F_lower", "7.50"),
+        ("true", "8.00"),
+        ("F_upper", "8.50"),
+        ("F_user", "8.20"),
+        ("pass", "30.00"),
+    ]
+
+
+@pytest.mark.parametrize(("outage", "holds"), [(7.4, False), (7.5, True), (8.5, True), (8.6, False)])
+def test_the_truth_holds_when_it_lies_between_the_bounds(outage: float, holds: bool) -> None:
+    assert Measured(course(), Truth(1000.0, 1000.0 + outage)).holds is holds
+    assert not Measured(course(None), Truth(1000.0, 1000.0 + outage)).holds

@@ -72,6 +72,13 @@ def test_without_a_failure_nothing_is_beyond_dispute() -> None:
     assert (found.episode.source, found.episode.to) == (PRIMARY, BACKUP)
 
 
+def test_what_failed_after_it_was_over_is_no_part_of_it() -> None:
+    bad, later = (Trace(start, start + 0.5, Outcome.STRUCTURED_ERROR, "unknown") for start in (2.0, 4.2))
+    episode = Episode(Verdict.PASS, PRIMARY, BACKUP, 0.0, 4.0, stable=Bounds(1.5, 4.5), bad=1)
+
+    assert Course("chat", APART, 30.0, episode, False, (bad, later)).undisputed == (0.5, 2.0)
+
+
 def test_probes_that_say_nothing_of_the_gateway_measure_nothing() -> None:
     ours = Trace(3.0, 3.1, Outcome.HARNESS_ERROR, "unknown")
     bad = Trace(0.0, 0.5, Outcome.STRUCTURED_ERROR, "unknown")

@@ -15,7 +15,7 @@ from sentinel.reports.failover_svg import described, render
 from tests.core.gateway.test_course import seen
 
 SVG = "{http://www.w3.org/2000/svg}"
-EPISODE = Episode(Verdict.PASS, "openai", "backup", 0.0, 8.0, stable=Bounds(6.0, 8.5), user=8.0, bad=2)
+EPISODE = Episode(Verdict.PASS, "openai", "backup", 0.0, 8.0, stable=Bounds(6.0, 8.5), user=7.0, bad=2)
 TRACES = (
     Trace(-1.0, -0.5, Outcome.SERVED_PRIMARY, "openai"),
     Trace(0.0, 0.5, Outcome.STRUCTURED_ERROR, "unknown"),
@@ -67,7 +67,7 @@ def test_lengths_are_seconds_and_the_limit_is_counted_from_where_the_upper_bound
     second = length / 8.5
 
     assert short == pytest.approx(6.0 * second, abs=0.3)
-    assert felt == pytest.approx(8.0 * second, abs=0.3)
+    assert felt == pytest.approx(7.0 * second, abs=0.3)
     assert drawn.limit - upper == pytest.approx(30.0 * second, abs=0.3)
     assert upper < lower < lower + short < upper + length
     assert user - upper == pytest.approx(0.5 * second, abs=0.3), "who asked first asked half a second later"
@@ -155,7 +155,7 @@ def test_who_does_not_see_it_is_told_the_same():
         "1 openai, 1 structured error, 1 stalled stream, 1 backup",
         "F_upper  8.50 s",
         "F_lower  6.00 s",
-        "F_user  8.00 s",
+        "F_user  7.00 s",
         "Promised: 30 s. Verdict: pass, within the promise.",
     ):
         assert said in described(COURSE)
