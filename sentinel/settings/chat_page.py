@@ -11,6 +11,9 @@ from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section
 from sentinel.settings.words import FilePath, Flag, HttpUrl, Text, count, matching
 
+MOST_EVERY = timedelta(minutes=5)
+"""Between two visits: the rules want several within a quarter of an hour."""
+
 Selector = Annotated[
     str,
     BeforeValidator(
@@ -50,7 +53,7 @@ class Page(Section):
     one, no failure can be graceful."""
 
     every: Duration = timedelta(seconds=60)
-    """A visit takes a second or two of CPU."""
+    """A visit takes about a second of CPU; three breaches in a row page. At most 5 minutes."""
 
     timeout: Duration = timedelta(seconds=25)
     """As long as a user waits, from opening the page to the end of the answer; less than failover.within."""

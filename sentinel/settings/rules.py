@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from sentinel.settings.chat_page import MOST_EVERY
 from sentinel.settings.duration import written
 from sentinel.settings.identities import ANONYMOUS, OWN_ACCOUNT, SELF
 from sentinel.settings.isolation import CLUSTER, EVERYBODY
@@ -272,6 +273,9 @@ def _pages(settings: Settings) -> Iterator[Fault]:
             yield Fault(
                 (*path, "timeout"), most, written(page.timeout), "a hang must be seen before the promise is broken"
             )
+        if page.every > MOST_EVERY:
+            hint = "the rules look a quarter of an hour back"
+            yield Fault((*path, "every"), f"at most {written(MOST_EVERY)}", written(page.every), hint)
         if page.timeout > page.every:
             yield Fault((*path, "every"), f"at least page.timeout, {written(page.timeout)}", written(page.every))
 

@@ -19,7 +19,12 @@ TENANTS = [
     {"name": "team-e", "namespaces": ["team-e"]},
 ]
 TARGETS = ["team-a", "team-b", "team-b-jobs", "team-c", "team-d", "team-e", "kube-system", "sentinel-system", "*"]
-VALUES = {"cluster": "tests", "image": {"repository": "registry.example.com/tenant-sentinel"}, "tenants": TENANTS}
+VALUES = {
+    "cluster": "tests",
+    "image": {"repository": "registry.example.com/tenant-sentinel"},
+    "visitor": {"image": {"repository": "registry.example.com/tenant-sentinel-browser"}},
+    "tenants": TENANTS,
+}
 ALONE = {"witness": {"enabled": False}}
 SURROUNDINGS = {"cloud": "aws", "node": {"enabled": True}, "dns": {"enabled": True}}
 NETWORK: dict[str, Any] = {"network": {"enabled": True}, "config": {"network": SURROUNDINGS}}
@@ -42,7 +47,12 @@ GATEWAYS: list[dict[str, Any]] = [
     },
 ]
 """One that shows who answers, and one that does not."""
-EVERYTHING: dict[str, Any] = NETWORK | {"config": {"network": SURROUNDINGS, "gateways": GATEWAYS}}
+PAGED: list[dict[str, Any]] = [
+    GATEWAYS[0] | {"page": {"url": "https://chat/", "prompt": "textarea", "answer": ".answer", "graceful": ["Busy."]}},
+    GATEWAYS[1],
+]
+"""The same, and the first has a page that is visited."""
+EVERYTHING: dict[str, Any] = NETWORK | {"config": {"network": SURROUNDINGS, "gateways": PAGED}}
 
 
 def targets_of(tenant: str) -> list[str]:
@@ -76,7 +86,7 @@ def shipped(
     """Rendered for the first of TENANTS at timeScale 1."""
     more = {**NETWORK} if network else {}
     if gateways:
-        more["config"] = more.get("config", {}) | {"gateways": GATEWAYS}
+        more["config"] = more.get("config", {}) | {"gateways": PAGED if witness else GATEWAYS}
     return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, kind=kind, **more)
 
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Metric
 
 from sentinel.sinks.gateway_metrics import GatewayMetrics
 from sentinel.sinks.metrics import Metrics
+from sentinel.sinks.page_metrics import PageMetrics
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from tests import parts
 from tests.alerts import rules
@@ -70,6 +71,7 @@ OF_GATEWAYS = {
     "SentinelProviderUnknown": "warning",
     "SentinelGatewayBudgetUsedUp": "warning",
     "SentinelGatewayUnproven": "warning",
+    "SentinelPageUnproven": "warning",
 }
 EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS
 PROMISE = 300
@@ -154,6 +156,7 @@ def test_what_pages_waits_for_no_longer_than_the_promise_leaves(name: str) -> No
 def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_labels() -> None:
     of_gateways = CollectorRegistry()
     GatewayMetrics(of_gateways)
+    PageMetrics(of_gateways)
     registries = (Metrics().registry, WitnessMetrics().registry, of_gateways)
     exported = {name for registry in registries for metric in registry.collect() for name in names_of(metric)}
     used = set()
@@ -176,7 +179,9 @@ def test_only_what_the_scrape_vouches_for_is_read_and_the_witness_s_words_from_t
     for rule in (rule for files in SHIPPED for rule in rules.every_rule(files)):
         for name, selector in re.findall(r"(?<![\w:])((?:sentinel|process)_\w+)(\{[^}]*\})?", rule["expr"]):
             jobs = ['job="sentinel-witness"']
-            if not OF_THE_WITNESS_ALONE.match(name):
+            if name.startswith("sentinel_gateway_page_"):
+                jobs = ['job="sentinel-visitor"']
+            elif not OF_THE_WITNESS_ALONE.match(name):
                 jobs += ['job="sentinel"', 'job=~"sentinel|sentinel-witness"']
             assert any(job in selector for job in jobs), f"{name} in {rule.get('alert') or rule.get('record')}"
 

@@ -169,6 +169,47 @@ def test_the_third_ungraceful_error_in_five_minutes_pages_and_two_do_not() -> No
     seen.judge()
 
 
+def visited(until: int, breaches: Value, outcomes: Mapping[str, Value]) -> World:
+    """A gateway that is well, and its page as our browser sees it."""
+    found = World(until=until, tenants=2, witness=True, only=OURS, config={"gateways": rules.PAGED})
+    found.witness(more=series(WELL, {}))
+    of = 'job="sentinel-visitor",instance="10.0.2.1:8080",gateway="chat"'
+    found.also(f"sentinel_gateway_page_breaches{{{of}}}", breaches)
+    for outcome, value in outcomes.items():
+        found.also(f'sentinel_gateway_page_visits_total{{{of},outcome="{outcome}"}}', value)
+    return found
+
+
+def test_the_third_visit_in_a_row_with_neither_answer_nor_message_pages_until_one_is_well() -> None:
+    row = {320: 1.0, 380: 2.0, 440: 3.0, 500: 4.0, 560: 0.0}
+    seen = visited(
+        900,
+        lambda now: row[max(at for at in row if at <= now)] if now >= 320 else 0.0,
+        {"good": steps(*range(20, 300, 60), *range(560, 900, 60)), "silent": steps(320, 380, 440, 500)},
+    )
+
+    seen.fires("SentinelUngracefulError", at=440, until=560, gateway="chat")
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_a_page_that_shows_the_agreed_message_for_an_hour_wakes_nobody() -> None:
+    seen = visited(3600, lambda now: 0.0, {"good": steps(20), "graceful": steps(*range(80, 3600, 60))})
+
+    seen.nothing_else()
+    seen.judge()
+
+
+@pytest.mark.parametrize("outcome", ["harness_error", "elsewhere"])
+def test_a_page_of_which_nothing_is_known_for_twenty_minutes_is_a_ticket(outcome: str) -> None:
+    seen = visited(2400, lambda now: 0.0, {"good": steps(20, 80), outcome: steps(*range(140, 2400, 60))})
+
+    seen.gone("SentinelPageUnproven", at=1200, gateway="chat")
+    seen.stands("SentinelPageUnproven", at=1320, gateway="chat")
+    seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=2400, wanted=0)
+    seen.judge()
+
+
 def test_the_second_silent_truncation_in_five_minutes_pages_and_a_visible_one_does_not() -> None:
     cut = 'truncated_total{kind="%s"}'
     seen = world(1200, more={cut % "silent": steps(50, 400, 460), cut % "abort": steps(400, 410, 420, 430)})

@@ -472,3 +472,27 @@ def test_a_page_about_cross_talk_says_who_is_given_it_by_which_gateway_and_what_
         },
     )
     world.judge()
+
+
+def test_a_page_about_a_chat_page_says_what_users_saw() -> None:
+    world = World(until=600, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.PAGED})
+    of = 'job="sentinel-visitor",instance="10.0.2.1:8080",gateway="chat"'
+    world.also(f"sentinel_gateway_page_breaches{{{of}}}", lambda now: 3.0 if now >= 300 else 0.0)
+    world.also(f'sentinel_gateway_page_visits_total{{{of},outcome="ungraceful"}}', lambda now: min(3, now // 100))
+    world.also(f'sentinel_gateway_page_leaks_total{{{of},rule="raw-json"}}', lambda now: min(3, now // 100))
+    for gateway in ("chat", "plain"):
+        name = f'sentinel_gateway_probes_total{{job="sentinel-witness",gateway="{gateway}",outcome="served_primary"}}'
+        world.also(name, lambda now: now / 2)
+
+    world.annotated(
+        "SentinelUngracefulError",
+        310,
+        common("SentinelUngracefulError", "critical", gateway="chat"),
+        links("SentinelUngracefulError")
+        | {
+            "summary": "Users read errors that nobody should read.",
+            "description": "3 visits in a row to the page where users chat by gateway chat showed neither an answer "
+            "nor the agreed message. Outcomes: ungraceful. What it showed: raw-json.",
+        },
+    )
+    world.judge()

@@ -14,7 +14,10 @@ SECRETS = [{"name": "chat", "secret": "chat-key"}, {"name": "openai", "secret": 
 
 
 def objects(**more: Any) -> list[chart.Object]:
-    return chart.render(chart.witnessed(2, config={"gateways": EXAMPLE}, gatewaySecrets=SECRETS, **more))
+    browser = {"image": {"repository": "registry.example.com/tenant-sentinel-browser"}}
+    return chart.render(
+        chart.witnessed(2, config={"gateways": EXAMPLE}, gatewaySecrets=SECRETS, visitor=browser, **more)
+    )
 
 
 def test_the_example_reaches_the_tenants_and_the_witness_and_both_take_it(tmp_path: Path) -> None:

@@ -289,6 +289,9 @@ BESIDE = [
       " (a hang must be seen before the promise is broken)")),
     ("visits that overlap", "gateways: [" + PAGED.replace("graceful", "every: 20s, graceful") + "]",
      "s.yaml:6: gateways[0].page.every: found 20s, expected at least page.timeout, 25s"),
+    ("visits that are too far apart", "gateways: [" + PAGED.replace("graceful", "every: 6m, graceful") + "]",
+     ("s.yaml:6: gateways[0].page.every: found 6m, expected at most 5m"
+      " (the rules look a quarter of an hour back)")),
     ("no screenshot to keep", "gateways: [" + PAGED.replace("graceful", "screenshots: {path: /x, keep: 0}, graceful") + "]",
      "s.yaml:6: gateways[0].page.screenshots.keep: found 0, expected a whole number from 1 to 1000"),
     ("more than all", "gateways: [" + GATEWAY.replace("model", "streamed: 1.5, model") + "]",

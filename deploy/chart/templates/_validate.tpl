@@ -32,6 +32,7 @@ Takes $.
 {{- include "sentinel.validateAccounts" . }}
 {{- include "sentinel.validateAllowed" . }}
 {{- include "sentinel.validateWitness" . }}
+{{- include "sentinel.validatePages" . }}
 {{- include "sentinel.validateNetwork" . }}
 {{- end }}
 
@@ -183,6 +184,23 @@ Takes $.
 {{- fail (printf "disclosure: opaque: tenants %q and %q would have the same id. Set another disclosureSalt." (get $ids $id) .name) }}
 {{- end }}
 {{- $_ := set $ids $id .name }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "sentinel.validatePages" -}}
+{{- if include "sentinel.visits" . }}
+{{- if not .Values.witness.enabled }}
+{{- fail "config.gateways: a page is visited by a pod that reads the witness's file. Set witness.enabled to true, or leave `page` out." }}
+{{- end }}
+{{- if not .Values.visitor.image.repository }}
+{{- fail "visitor.image.repository: there is a page in config.gateways, and the ordinary image has no Chromium. Name the image that you built with --build-arg BROWSER=chromium." }}
+{{- end }}
+{{- range $i, $gateway := .Values.config.gateways }}
+{{- $path := dig "page" "screenshots" "path" (include "sentinel.pictures" $) $gateway }}
+{{- if ne (trimSuffix "/" $path) (include "sentinel.pictures" $) }}
+{{- fail (printf "config.gateways[%d].page.screenshots.path: %q is no folder that the pod can write in. Write %s, or leave screenshots out." $i $path (include "sentinel.pictures" $)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
