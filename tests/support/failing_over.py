@@ -9,9 +9,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from sentinel.core.gateway.canary import Canary
 from tests.core.gateway import recorded as r
@@ -107,11 +109,26 @@ def shown(name: str, reply: aiohttp.ClientResponse) -> dict[str, str]:
 
 @asynccontextmanager
 async def served(app: web.Application) -> AsyncIterator[str]:
-    """Its URL, on loopback, until the block ends."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    """Its URL, on loopback, until the block ends; nobody is being answered any more then."""
+    talks: set[asyncio.Task[Any]] = set()
+
+    @web.middleware
+    async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        task.add_done_callback(talks.discard)
+        return await handler(request)
+
+    app.middlewares.append(noted)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+        left = list(talks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -60,6 +60,7 @@ class Town:
     promise: str = "20s"
     patience: str = "6s"  # of one question
     drill: dict[str, Any] = field(default_factory=dict)
+    offered: tuple[str, ...] = tuple(VARIANTS)
 
     def short(self, **drill: Any) -> None:
         """A promise that is broken, or not, within seconds."""
@@ -91,7 +92,7 @@ class Town:
             "name": "outage",
             "hypothesis": "The next one answers.",
             "gateway": "chat",
-            "fault": {"at": self.control, "variants": dict(VARIANTS)},
+            "fault": {"at": self.control, "variants": {name: VARIANTS[name] for name in self.offered}},
             "limits": {"duration": "40s", "gate": "60s"},
         }
         for key, value in self.drill.items():
@@ -145,8 +146,8 @@ async def phase(process: asyncio.subprocess.Process, words: str) -> None:
 
 
 @asynccontextmanager
-async def town(folder: Path, *, around: bool = False, between: str = "", **options: Any) -> AsyncIterator[Town]:
-    """With sentinel's own proxy; `around`: the gateway asks past it. `between`: another proxy in its place."""
+async def town(folder: Path, *, around: bool = False, **options: Any) -> AsyncIterator[Town]:
+    """With sentinel's own proxy; `around`: the gateway asks past it."""
     folder.mkdir(exist_ok=True)
     primary, backup = Provider("openai"), Provider("backup")
     async with AsyncExitStack() as stack:
@@ -155,7 +156,7 @@ async def town(folder: Path, *, around: bool = False, between: str = "", **optio
         upstream = await stack.enter_async_context(Upstream(first))
         listen, control = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
         await stack.enter_async_context(serve(FaultProxy(upstream, Clock()), listen, control))
-        way = first if around else between or f"http://{listen}"
+        way = first if around else f"http://{listen}"
         gateway = Gateway({"openai": way, "backup": second}, **options)
         url = await stack.enter_async_context(served(gateway.app()))
         yield Town(folder, gateway, url, f"http://{control}", primary, backup)
