@@ -119,8 +119,8 @@ class FaultProxy:
         try:
             said = None if fault is None else await self._broken(request, fault)
             return said or await self._passed(request, fault)
-        except (ClientError, _CutError):
-            # What a provider that is gone looks like: no answer of ours in its place.
+        except (ClientError, _CutError, ConnectionError):
+            # The provider broke off, a fault does, or the gateway went: no answer of ours in the provider's place.
             if request.transport is not None:
                 request.transport.abort()
         await asyncio.Event().wait()  # aiohttp ends us with the connection
@@ -179,11 +179,10 @@ class FaultProxy:
     async def _or_wounded(self, work: Awaitable[T]) -> T:
         """The work's result, unless a fault that begins meanwhile breaks or silences who is being answered."""
         task = asyncio.ensure_future(work)
+        turned = asyncio.ensure_future(self._turned.wait())
         try:
             while True:
-                turned = asyncio.ensure_future(self._turned.wait())
                 await asyncio.wait({task, turned}, return_when=asyncio.FIRST_COMPLETED)
-                turned.cancel()
                 standing = self._standing()
                 if standing is not None and standing.fault.variant in (Variant.KILL, Variant.TIMEOUT):
                     self._bite()
@@ -191,8 +190,10 @@ class FaultProxy:
                     raise _CutError
                 if task.done():
                     return await task
+                turned = asyncio.ensure_future(self._turned.wait())
         finally:
             task.cancel()
+            turned.cancel()
 
     async def _until_it_ends(self) -> None:
         while (standing := self._standing()) is not None and standing.fault.variant is Variant.TIMEOUT:

@@ -132,3 +132,5 @@ async def served(app: web.Application) -> AsyncIterator[str]:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        for _ in range(10):
+            await asyncio.sleep(0)  # aiohttp's own task of each connection ends some turns later

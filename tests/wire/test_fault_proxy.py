@@ -174,6 +174,24 @@ async def test_who_is_being_answered_when_the_provider_dies_gets_nothing_more(va
                 pass
 
 
+async def test_a_gateway_that_goes_in_the_middle_leaves_nothing_behind():
+    """conftest looks for the tasks."""
+    waits, gone = asyncio.Event(), asyncio.Event()
+
+    async def silent(peer, asked):
+        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        waits.set()
+        await peer.reader.read()
+        gone.set()
+
+    async with between(silent) as made:
+        async with made.client.get(made.url) as reply:
+            await reply.content.readany()
+            await waits.wait()
+        async with asyncio.timeout(30):
+            await gone.wait()  # the provider is let go, too
+
+
 async def test_a_fault_ends_by_itself_also_for_who_waits():
     async with between(whole) as made:
         await made.break_it(Variant.TIMEOUT, seconds=0.3)
