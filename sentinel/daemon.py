@@ -229,7 +229,7 @@ class Daemon:
         if self._gateways is None and settings.gateways:
             from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
-            self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings)
+            self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings, self.configured.stop.is_set)
         if self._gateways is None:
             return
         if self._asks:

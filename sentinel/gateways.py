@@ -10,7 +10,7 @@ with its own key and nonce. `Gateways` is all that either needs.
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from sentinel.engine.apart import Keeping
 from sentinel.engine.crossings import Crossings
 from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.gateway import Direct, Driver, Listens, Plan
+from sentinel.engine.known import spent
 from sentinel.errors import OwnFault
 from sentinel.probes.completion import CompletionProbe
 from sentinel.settings import Settings
@@ -89,15 +90,46 @@ class All:
             place.put(news)
 
 
+@dataclass
+class Before:
+    """The drivers of the last generation, for what they knew. `ends`: whether there will be no other."""
+
+    ends: Callable[[], bool] = lambda: True
+    drivers: tuple[Driver, ...] = ()
+
+    def hand_over(self, drivers: tuple[Driver, ...], listens: Listens) -> None:
+        """What is known of the same gateways goes on; of others that were asked it is told how they ended."""
+        old = {driver.plan.name: driver for driver in self.drivers}
+        for driver in drivers:
+            last = old.get(driver.plan.name)
+            if last is None:
+                continue
+            if driver.plan.is_of_the_same(last.plan):
+                driver.known = last.known.under(driver.plan.within, driver.plan.budgets)
+                del old[driver.plan.name]
+            else:
+                driver.known.allowances = spent(driver.plan.budgets, last.known.allowances)
+        for gone in old.values():
+            gone.listens = listens
+            gone.close()
+        self.drivers = drivers
+
+
 class Gateways:
     """What lasts over a reload: what was counted, and what was told last."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock, book: Crossings) -> None:
-        """Once per process, since the names are registered. `book`: of whether answers are kept apart."""
+    def __init__(
+        self, registry: CollectorRegistry, clock: Clock, book: Crossings, ends: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Once per process, since the names are registered.
+
+        `book`: of whether answers are kept apart; `ends`: whether the process is about to, when a generation does.
+        """
         self._metrics, self._log, self._clock = GatewayMetrics(registry), GatewayLog(), clock
         self._keeping = Keeping(book, clock)
         self._courses = GatewayCourses()
         self._alarms = Alarms(clock)
+        self._before = Before(ends)
 
     def courses(self) -> Mapping[str, tuple[Course, ...]]:
         """The last episodes of each gateway with their probes, the latest last."""
@@ -115,7 +147,7 @@ class Gateways:
         self._metrics.forget_others([gateway.name for gateway in chosen])
         self._courses.expect(gateway.name for gateway in chosen)
         places: tuple[Listens, ...] = (self._metrics, self._log, self._courses, self._keeping, self._alarms, *listens)
-        drivers_of = asked(chosen, asker_of(settings), self._clock, places)
+        drivers_of = asked(chosen, asker_of(settings), self._clock, places, self._before)
         async with self._kept_apart(settings, asks=asks), drivers_of as drivers:
             # Before anything else is waited for: the first news must find their names.
             for driver in drivers:
@@ -162,10 +194,16 @@ def period_of(settings: Settings) -> float:
 
 @contextlib.asynccontextmanager
 async def asked(
-    gateways: Sequence[written.Gateway], asker: Asker, clock: Clock, listens: Sequence[Listens]
+    gateways: Sequence[written.Gateway],
+    asker: Asker,
+    clock: Clock,
+    listens: Sequence[Listens],
+    before: Before | None = None,
 ) -> AsyncIterator[tuple[Driver, ...]]:
-    """The drivers, running until the block ends."""
+    """The drivers, running until the block ends. `before`: what earlier ones knew, and the next ones will."""
+    before = before if before is not None else Before()
     if not gateways:
+        before.hand_over((), All(tuple(listens)))
         yield ()
         return
     ways = {ca: _way(ca, clock) for ca in dict.fromkeys([None, *(row.ca for row in gateways)])}
@@ -174,11 +212,16 @@ async def asked(
         Driver(plan_of(gateway, asker, ways, clock), clock, asker.nonce, All(tuple(listens)), disturbances)
         for gateway in gateways
     )
-    async with tasks.running() as start:
-        start("our own disturbances", disturbances.watch)
-        for driver in drivers:
-            start(f"gateway {driver.plan.name}", driver.run)
-        yield drivers
+    before.hand_over(drivers, All(tuple(listens)))
+    try:
+        async with tasks.running() as start:
+            start("our own disturbances", disturbances.watch)
+            for driver in drivers:
+                start(f"gateway {driver.plan.name}", driver.run)
+            yield drivers
+    finally:
+        if before.ends():
+            before.hand_over((), All(tuple(listens)))
 
 
 def _way(ca: Path | None, clock: Clock) -> Way:
@@ -208,6 +251,7 @@ def plan_of(gateway: written.Gateway, asker: Asker, ways: Mapping[Path | None, W
         allowance=_allowance(gateway.budget),
         # Once per cluster, like the fast baseline: a tenant has no business with a provider's own key.
         direct=tuple(_directs(gateway, ways[None], clock)) if asker.fast else (),
+        place=gateway.url,
     )
 
 

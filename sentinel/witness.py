@@ -301,7 +301,7 @@ class Witness:
         if self._gateways is None and settings.gateways:
             from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
-            self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings)
+            self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings, self.configured.stop.is_set)
         if self._gateways is not None:
             await stack.enter_async_context(
                 self._gateways.generation(settings, listens=journal, pages=self._gateway_pages)

@@ -23,15 +23,15 @@ from sentinel.core.gateway import allowance, cooldown, failover, pace, retry_aft
 from sentinel.core.gateway.allowance import Allowance
 from sentinel.core.gateway.canary import Canary
 from sentinel.core.gateway.completion import OURS, Heard, Trouble
-from sentinel.core.gateway.cooldown import Providers
-from sentinel.core.gateway.failover import Episode, Failback, Failover, Kind, Line, Sample
+from sentinel.core.gateway.failover import Episode, Failback, Failover, Kind, Sample
 from sentinel.core.gateway.news import CameBack, Ended, News, Probed, Skipped, Stand, Tail
 from sentinel.core.gateway.outcome import Expected, Judged, Outcome, judge
-from sentinel.core.gateway.pace import Pace, Usual
+from sentinel.core.gateway.pace import Pace
 from sentinel.core.gateway.retry_after import Pledge
 from sentinel.core.gateway.transcript import Shape
 from sentinel.core.schedule import spread
 from sentinel.engine.disturbance import Disturbances
+from sentinel.engine.known import Known
 from sentinel.engine.tasks import forever
 
 TOKENS_IN, TOKENS_OUT = 50, 45
@@ -83,6 +83,18 @@ class Plan:
     streamed: float = 0.75
     allowance: Allowance = field(default_factory=Allowance)
     direct: tuple[Direct, ...] = ()
+    place: str = ""  # its address
+
+    @property
+    def budgets(self) -> dict[str, Allowance]:
+        """Of the gateway itself by an empty name, and of each provider that is asked by its own."""
+        return {"": self.allowance} | {row.name: row.allowance for row in self.direct}
+
+    def is_of_the_same(self, other: "Plan") -> bool:
+        """Whether what is known by that plan is known of what this one asks."""
+        mine, theirs = self.expected, other.expected
+        where = (self.name, self.place, mine.primary, mine.providers, mine.preset)
+        return where == (other.name, other.place, theirs.primary, theirs.providers, theirs.preset)
 
     @property
     def capacity(self) -> int:
@@ -92,48 +104,41 @@ class Plan:
 
 @dataclass
 class Driver:
-    """Drives one gateway. `nonce` gives a new one each time, with our own tag."""
+    """Drives one gateway. `nonce` gives a new one each time, with our own tag.
+
+    When it has stopped, `known` is for the next one of the same gateway, or else `close` says how it ended.
+    """
 
     plan: Plan
     clock: Clock
     nonce: Callable[[], str]
     listens: Listens
     disturbances: Disturbances
-    _number: int = 0
+    known: Known = field(init=False)
     _waiting: int = 0
-    _line: Line = field(default_factory=Line)
-    _pace: Pace = field(default_factory=Pace)
-    _usual: Usual = field(default_factory=Usual)
-    _providers: Providers = field(default_factory=Providers)
-    _pledges: tuple[Pledge, ...] = ()
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
-    _allowances: dict[str, Allowance] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._failover = Failover(self.plan.within, self.plan.expected.primary)
-        self._allowances = {"": self.plan.allowance} | {row.name: row.allowance for row in self.plan.direct}
+        self.known = Known(Failover(self.plan.within, self.plan.expected.primary), self.plan.budgets)
         self.disturbances.heed(self._disturbed)
 
     async def run(self) -> None:
-        """For ever. An outage that lasts when it is stopped is told as such."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for row in self.plan.direct:
-                    name = f"{self.plan.name}/{row.name}"
-                    group.create_task(forever(name, partial(self._ask_directly, row)), name=name)
-                await self._slots(group)
-        finally:
-            self._stopped()
+        """For ever."""
+        async with asyncio.TaskGroup() as group:
+            for row in self.plan.direct:
+                name = f"{self.plan.name}/{row.name}"
+                group.create_task(forever(name, partial(self._ask_directly, row)), name=name)
+            await self._slots(group)
 
     def stand(self) -> Stand:
         """How it stands now: also what has ended, and waits for an earlier probe, counts."""
-        known = failover.ahead(self._failover, self._line.waiting)
-        budget = allowance.on(self._allowances[""], self.clock.wall())
+        known = failover.ahead(self.known.failover, self.known.line.waiting)
+        budget = allowance.on(self.known.allowances[""], self.clock.wall())
         return Stand(
             steady=known.steady,
             live=failover.live(known, self.clock.monotonic()),
-            fast=self._pace.fast,
+            fast=self.known.pace.fast,
             waiting=self._waiting,
             period=self._period(),
             spent=budget.share,
@@ -182,11 +187,11 @@ class Driver:
         return max(0, int((self.clock.monotonic() - slot) // every))
 
     def _period(self) -> float | None:
-        wanted = self.plan.burst if self._pace.fast and self.plan.burst else self.plan.every
+        wanted = self.plan.burst if self.known.pace.fast and self.plan.burst else self.plan.every
         return self._allowed("", wanted)
 
     def _allowed(self, target: str, wanted: float) -> float | None:
-        return allowance.period(self._allowances[target], self.clock.wall(), wanted, TOKENS_IN + TOKENS_OUT)
+        return allowance.period(self.known.allowances[target], self.clock.wall(), wanted, TOKENS_IN + TOKENS_OUT)
 
     def _skip(self, reason: str, slots: int = 1, target: str = "") -> None:
         self.listens.put(Skipped(self.plan.name, reason, slots, target))
@@ -194,8 +199,8 @@ class Driver:
     # What is asked, and what came.
 
     def _begin(self, group: asyncio.TaskGroup) -> None:
-        number, self._number = self._number, self._number + 1
-        self._line = self._line.begin(number)
+        number, self.known.number = self.known.number, self.known.number + 1
+        self.known.line = self.known.line.begin(number)
         self._waiting += 1
         group.create_task(self._probe(number), name=f"{self.plan.name} #{number}")
 
@@ -203,12 +208,12 @@ class Driver:
         canary, stream = Canary(self.nonce()), _is_streamed(number, self.plan.streamed)
         sample = None
         try:
-            with _Alarm(self._usual.suspicious(stream=stream), self._suspect) as alarm:
+            with _Alarm(self.known.usual.suspicious(stream=stream), self._suspect) as alarm:
                 heard = await self._asked(self.plan.asks, canary, alarm.off, stream=stream)
             sample = self._ended(heard, canary)
         finally:
             self._waiting -= 1
-            self._line, ready = self._line.end(number, sample)
+            self.known.line, ready = self.known.line.end(number, sample)
             self._advance(ready)
 
     async def _asked(self, asks: Asks, canary: Canary, on_token: Callable[[], None], *, stream: bool) -> Heard:
@@ -233,28 +238,28 @@ class Driver:
         heard, judged = self._judged(heard, canary, self.plan.expected)
         sample = failover.sample_of(heard, judged)
         other = judged.outcome is Outcome.FAILED_OVER
-        penalty = self._usual.penalty(heard.took, stream=heard.stream) if other else None
+        penalty = self.known.usual.penalty(heard.took, stream=heard.stream) if other else None
         self._learn(heard, judged, sample)
         self._told(heard, canary, judged, penalty)
         return sample
 
     def _learn(self, heard: Heard, judged: Judged, sample: Sample) -> None:
         if judged.outcome is Outcome.SERVED_PRIMARY:
-            self._usual = self._usual.with_(heard.took, heard.first_token, stream=heard.stream)
-        self._turn(pace.heard(self._pace, sample))
+            self.known.usual = self.known.usual.with_(heard.took, heard.first_token, stream=heard.stream)
+        self._turn(pace.heard(self.known.pace, sample))
         if sample.kind is Kind.BAD:
-            self._providers = cooldown.failed(self._providers)
+            self.known.providers = cooldown.failed(self.known.providers)
         elif sample.kind is Kind.GOOD:
-            self._providers, tail = cooldown.answered(self._providers, sample.end)
+            self.known.providers, tail = cooldown.answered(self.known.providers, sample.end)
             if tail is not None:
                 self.listens.put(Tail(self.plan.name, tail))
 
     def _told(self, heard: Heard, canary: Canary, judged: Judged, penalty: float | None) -> None:
         kept = broken = 0
         if judged.outcome is not Outcome.HARNESS_ERROR:
-            self._pledges, kept, broken = retry_after.kept(self._pledges, heard.start, good=judged.good)
+            self.known.pledges, kept, broken = retry_after.kept(self.known.pledges, heard.start, good=judged.good)
         if judged.retry_after is not None and not judged.good:
-            self._pledges = (*self._pledges, Pledge(heard.end + judged.retry_after))[-_MOST_PLEDGES:]
+            self.known.pledges = (*self.known.pledges, Pledge(heard.end + judged.retry_after))[-_MOST_PLEDGES:]
         tokens_in, tokens_out = self._spend("", heard)
         self.listens.put(
             Probed(
@@ -273,35 +278,36 @@ class Driver:
 
     def _spend(self, target: str, heard: Heard) -> tuple[int, int]:
         tokens = _tokens(heard)
-        self._allowances[target] = allowance.spend(self._allowances[target], self.clock.wall(), *tokens)
+        self.known.allowances[target] = allowance.spend(self.known.allowances[target], self.clock.wall(), *tokens)
         return tokens
 
     def _suspect(self) -> None:
-        self._turn(pace.suspect(self._pace, self.clock.monotonic()))
+        self._turn(pace.suspect(self.known.pace, self.clock.monotonic()))
 
     def _turn(self, after: Pace) -> None:
-        turned = after.fast and not self._pace.fast
-        self._pace = after
+        turned = after.fast and not self.known.pace.fast
+        self.known.pace = after
         if turned and self.plan.burst is not None:
             self._hurry.set()
 
     def _disturbed(self, begin: float, end: float) -> None:
-        number, self._number = self._number, self._number + 1
-        self._line, ready = self._line.begin(number).end(number, Sample(begin, end, Kind.OURS))
+        number, self.known.number = self.known.number, self.known.number + 1
+        self.known.line, ready = self.known.line.begin(number).end(number, Sample(begin, end, Kind.OURS))
         self._advance(ready)
 
     def _advance(self, samples: tuple[Sample, ...]) -> None:
         for sample in samples:
-            self._failover, told = failover.advance(self._failover, sample)
+            self.known.failover, told = failover.advance(self.known.failover, sample)
             match told:
                 case Episode():
                     self.listens.put(Ended(self.plan.name, told, told.pages(self.plan.within), self.plan.within))
                 case Failback():
-                    seconds = cooldown.failback(self._providers, self.plan.expected.primary, told.at)
+                    seconds = cooldown.failback(self.known.providers, self.plan.expected.primary, told.at)
                     self.listens.put(CameBack(self.plan.name, told.source, seconds))
 
-    def _stopped(self) -> None:
-        known = failover.ahead(self._failover, self._line.waiting)
+    def close(self) -> None:
+        """Nobody goes on: an outage that lasts is told as such."""
+        known = failover.ahead(self.known.failover, self.known.line.waiting)
         episode = failover.close(known, self.clock.monotonic())
         if episode is not None:
             self.listens.put(Ended(self.plan.name, episode, episode.pages(self.plan.within), self.plan.within))
@@ -328,7 +334,7 @@ class Driver:
         heard = await self._asked(row.asks, canary, lambda: None, stream=True)
         heard, judged = self._judged(heard, canary, row.expected)
         if judged.outcome not in (Outcome.HARNESS_ERROR, Outcome.CONFIG_ERROR):
-            self._providers = cooldown.direct(self._providers, row.name, heard.end, good=judged.good)
+            self.known.providers = cooldown.direct(self.known.providers, row.name, heard.end, good=judged.good)
         tokens = self._spend(row.name, heard)
         self.listens.put(
             Probed(

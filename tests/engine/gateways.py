@@ -128,6 +128,7 @@ class Run:
             await asyncio.sleep(seconds)
             for task in tasks:
                 task.cancel()
+        self.driver.close()
 
     def of(self, kind):
         return [news for news in self.told if isinstance(news, kind)]

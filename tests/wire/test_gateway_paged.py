@@ -27,6 +27,7 @@ pytestmark = pytest.mark.asyncio
 SCALE = 0.025
 REPEAT, WITHIN = "750ms", "4s"
 SLOW = "SentinelFailoverSlow"
+OPEN = "sentinel_gateway_failover_open_user_seconds"
 RENDERED = {
     "cluster": "c",
     "tenants": rules.TENANTS[:2],
@@ -56,6 +57,12 @@ async def test_an_outage_is_one_page_by_both_paths_and_ends_when_users_are_answe
             )
             paths = _groups(alertmanager)
             page = await asyncio.to_thread(phone.wait_for_alert, "firing", PATIENCE, alertname=SLOW)
+
+            # The file is read again while it stands: the outage goes on, and the page with it.
+            whole = yaml.safe_load(made.config_file.read_text())
+            made.config_file.write_text(yaml.safe_dump(whole | {"log": {"level": "debug"}}))
+            await until(made, lambda: made.log_lines(event="config.taken") and made.metrics().sum(OPEN) > 4)
+            assert not made.metrics().sum("sentinel_gateway_failover_events_total", verdict="right_censored")
 
             stub.dies = 1e18
             await asyncio.to_thread(phone.wait_for_alert, "resolved", PATIENCE, alertname=SLOW)

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,3 +243,92 @@ async def test_a_gateway_that_was_taken_out_is_shown_no_more_and_one_that_is_new
 def loaded(path, text):
     path.write_text(text)
     return settings.load(path, {})
+
+
+@dataclass
+class File:
+    """A file of settings that is read again and again beside one gateway; `before` is all that lasts."""
+
+    url: str
+    folder: Path
+    heard: Heard = field(default_factory=Heard)
+    ends: bool = False
+
+    def __post_init__(self):
+        (self.folder / "key").write_text("abc")
+        self.before = gateways.Before(lambda: self.ends)
+
+    @asynccontextmanager
+    async def read(self, old="", new=""):
+        text = CONFIG.replace("URL", self.url).replace("KEY", str(self.folder / "key")).replace(old, new)
+        read = loaded(self.folder / "s.yaml", text).gateways
+        async with gateways.asked(read, Asker("witness", fast=True), Clock(), [self.heard], self.before) as drivers:
+            yield drivers
+
+    @property
+    def verdicts(self):
+        return [news.episode.verdict for news in self.heard.of(Ended)]
+
+    async def until_it_ended(self):
+        await self.heard.until(lambda: self.verdicts)
+
+    async def until_it_fails(self, stub):
+        await self.heard.until(lambda: len(self.heard.of(Probed)) >= 6)
+        stub.switch, stub.dies = 1e9, time.monotonic()
+        await self.heard.until(lambda: any(not news.judged.good and not news.target for news in self.heard.of(Probed)))
+
+
+async def test_an_outage_goes_on_when_the_file_is_read_again_and_so_do_pace_and_what_is_spent(tmp_path):
+    for _ in range(3):
+        stub = Stub()
+        async with raw_server(None, stub.behave) as server:
+            file = File(server.url, tmp_path)
+            async with file.read() as (driver,):
+                await file.until_it_fails(stub)
+                began, spent, fast = driver.stand().live, driver.stand().spent_tokens, driver.stand().fast
+                at = time.monotonic()
+            async with file.read("burst: 500ms", "burst: 500ms\n    failover: {within: 40s}") as (driver,):
+                stand = driver.stand()
+                assert file.verdicts == []
+                stub.switch = time.monotonic() - stub.dies
+                await file.until_it_ended()
+        if file.verdicts[0] is not Verdict.INVALID:  # this machine was too busy for us
+            break
+
+    assert began is not None
+    assert stand.live is not None
+    assert stand.live.user >= began.user
+    assert (stand.fast, fast) == (True, True)
+    assert stand.spent_tokens >= spent > 0
+    ended = file.heard.of(Ended)[0]
+    assert (ended.episode.verdict, ended.episode.source, ended.within) == (Verdict.PASS, "openai", 40.0)
+    assert ended.episode.stable.upper >= time.monotonic() - at - 60
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("/v1/chat", "/v2/chat"), ("name: chat", "name: other"), ("name: openai", "name: azure")]
+)
+async def test_an_outage_of_what_is_another_gateway_now_is_told_as_censored_and_the_day_is_the_same(tmp_path, old, new):
+    stub = Stub()
+    async with raw_server(None, stub.behave) as server:
+        file = File(server.url, tmp_path)
+        async with file.read() as (driver,):
+            await file.until_it_fails(stub)
+            spent = driver.stand().spent_tokens
+        assert file.verdicts == []
+        async with file.read(old, new) as (driver,):
+            assert file.verdicts == [Verdict.RIGHT_CENSORED]
+            assert driver.stand().live is None
+            assert driver.stand().spent_tokens == (0 if "other" in new else spent)
+
+
+async def test_at_the_end_of_the_process_an_outage_is_told_as_censored(tmp_path):
+    stub = Stub()
+    async with raw_server(None, stub.behave) as server:
+        file = File(server.url, tmp_path)
+        async with file.read():
+            await file.until_it_fails(stub)
+        async with file.read():
+            file.ends = True
+
+    assert file.verdicts == [Verdict.RIGHT_CENSORED]
