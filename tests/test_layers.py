@@ -16,6 +16,7 @@ SENTENCES = {
     "The core decides; it never touches the world",
     "One sink knows no other",
     "Probes do not count, log or retry",
+    "Injectors break and heal; they neither count, log nor retry",
 }
 WORLD = {"asyncio", "time", "random", "os", "socket", "logging", "aiohttp", "secrets", "ssl", "pathlib", "subprocess"}
 
@@ -55,6 +56,7 @@ PLANTED = {
     "core/api/gates.py": "from sentinel.clients import kube",
     "engine/round.py": "from sentinel.probes import kube_read",
     "probes/kube_read.py": "import structlog",
+    "injectors/provider.py": "import aiohttp",
     "kinds.py": "from sentinel import daemon",
 }
 

@@ -1,15 +1,21 @@
 """Drills as people run them: real processes, a gateway that really fails over, and wounds that are really healed."""
 
 import asyncio
+import json
 import signal
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 
+from sentinel.clients.control import Control
 from sentinel.clients.receipts import Receipts
 from sentinel.core.drill.fault import Fault, Place, Receipt, Variant
-from tests.wire.drills import VARIANTS, Ended, Town, ended, phase, started, town
+from sentinel.core.gateway import canary
+from tests.support.failing_over import Provider, served
+from tests.support.ports import free_port
+from tests.wire.drills import PATIENCE, VARIANTS, Ended, Town, ended, phase, started, town
 
 NOWHERE = Place("provider", "http://127.0.0.1:9")
 RECEIPT = Receipt("0a1b2c3d", "outage", "chat", NOWHERE, Fault(Variant.KILL), 60.0, 1.0)
@@ -123,6 +129,33 @@ async def test_where_nothing_answers_any_more_the_receipt_stays(tmp_path):
 
     assert seen.code == 4 and seen.err.startswith("not healed: ")
     assert Receipts(tmp_path).standing() == (receipt,)
+
+
+async def test_the_proxy_as_people_start_it_says_where_it_listens_and_ends_when_it_is_told(tmp_path):
+    async with served(Provider("openai").app()) as provider, aiohttp.ClientSession() as session:
+        words = ("--listen", f"127.0.0.1:{free_port()}", "--control", f"127.0.0.1:{free_port()}")
+        process = await started("proxy", "--upstream", provider, *words)
+        assert process.stdout is not None
+        told = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE))
+        nonce = canary.tag("a") + "0123abcd"
+        headers = {"x-request-id": f"tenant-sentinel-{nonce}", "accept": "text/event-stream"}
+        async with session.post(f"http://{told['listen']}/v1/chat/completions", headers=headers) as reply:
+            answered = reply.status, await reply.text()
+        async with Control(f"http://{told['control']}") as control:
+            stands = await control.call("GET", "/fault")
+        process.send_signal(signal.SIGTERM)
+        seen = await ended(process)
+
+    assert answered[0] == 200 and "[DONE]" in answered[1]
+    assert stands["run"] is None
+    assert (seen.code, seen.out, seen.err) == (0, "", "")  # not a word of what went through
+
+
+async def test_a_proxy_whose_control_others_could_reach_does_not_start():
+    words = ("--listen", f"127.0.0.1:{free_port()}", "--control", f"0.0.0.0:{free_port()}")
+    seen = await ended(await started("proxy", "--upstream", "http://127.0.0.1:9", *words))
+
+    assert seen.code == 4 and "set a token" in seen.err
 
 
 async def test_a_plan_says_all_and_touches_nothing(tmp_path):
