@@ -69,6 +69,8 @@ from sentinel.world import World, unnamed
 
 if TYPE_CHECKING:
     from sentinel.gateways import Gateways
+    from sentinel.page_times import PageTimes
+    from sentinel.sinks.page_time_metrics import PageTimeMetrics
 
 ACCOUNT = "sentinel-witness"
 """Our own ServiceAccount, as the chart makes it."""
@@ -99,6 +101,7 @@ class Witness:
         self.roll: Roll | None = None
         self.lighthouse: Lighthouse | None = None
         self._gateways: Gateways | None = None
+        self._page_metrics: PageTimeMetrics | None = None
         self._journaling = Journaling("witness", self.metrics, self.clock)
         # What it hears itself, with a key of its own: it is no tenant's, and told beside them.
         self.hearings = Crossings(self.clock.wall(), tier=GATEWAYS)
@@ -135,6 +138,7 @@ class Witness:
             await stack.enter_async_context(served)
             await self._open_relay(settings, stack)
             await self._ask_gateways(settings, journal, stack)
+            page_times = self._page_times(settings)
             start = await stack.enter_async_context(tasks.running())
             for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
@@ -149,6 +153,8 @@ class Witness:
                 for lane in subject.lanes:
                     start(f"rounds of {lane.name}", lane.rounds.run)
                     start(f"news of {lane.name}", lane.look)
+            if page_times is not None:
+                start("page times", page_times.run)
             start("loop lag", self._measure_lag)
             for name, pager in pagers.items():
                 start(f"pages about {name}", pager.run)
@@ -306,6 +312,15 @@ class Witness:
             await stack.enter_async_context(
                 self._gateways.generation(settings, listens=journal, pages=self._gateway_pages)
             )
+
+    def _page_times(self, settings: Settings) -> "PageTimes | None":
+        if settings.alerting.prometheus is None:
+            return None
+        from sentinel.page_times import page_times_of  # noqa: PLC0415  # who looks at no Prometheus pays for none
+        from sentinel.sinks.page_time_metrics import PageTimeMetrics  # noqa: PLC0415  # the same
+
+        self._page_metrics = self._page_metrics or PageTimeMetrics(self.metrics.registry, self.clock)
+        return page_times_of(settings, self._page_metrics)
 
     async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
         where = settings.relay

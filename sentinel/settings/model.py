@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sentinel.settings.alerting import Alerting
 from sentinel.settings.checks import FurtherCheck
 from sentinel.settings.gateways import Gateway
 from sentinel.settings.identities import Identity, usual
@@ -68,6 +69,9 @@ class Settings(Section):
 
     paging: Paging = Paging()
     """Who is told, and how soon."""
+
+    alerting: Alerting = Alerting()
+    """Whether the page is on time: the witness works it out."""
 
     relay: Relay | None = None
     """Only in the witness's own file: with it this is no tenant's sentinel."""

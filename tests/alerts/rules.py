@@ -81,12 +81,15 @@ def shipped(
     witness: bool = False,
     network: bool = False,
     gateways: bool = False,
+    verified: bool = False,
     kind: str = "Deployment",
 ) -> dict[str, str]:
     """Rendered for the first of TENANTS at timeScale 1."""
     more = {**NETWORK} if network else {}
     if gateways:
         more["config"] = more.get("config", {}) | {"gateways": PAGED if witness else GATEWAYS}
+    if verified:
+        more["prometheus"] = "http://prometheus.monitoring.svc:9090"
     return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, kind=kind, **more)
 
 

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, Metric
 
+from sentinel.clients.clock import Clock
 from sentinel.sinks.gateway_metrics import GatewayMetrics
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.page_metrics import PageMetrics
+from sentinel.sinks.page_time_metrics import PageTimeMetrics
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from tests import parts
 from tests.alerts import rules
@@ -22,7 +24,7 @@ SHIPPED = (
     rules.shipped(witness=True),
     rules.shipped(witness=True, network=True),
     rules.shipped(gateways=True),
-    rules.shipped(witness=True, network=True, gateways=True, kind="DaemonSet"),
+    rules.shipped(witness=True, network=True, gateways=True, verified=True, kind="DaemonSet"),
 )
 ALONE, WITNESSED, _, _, ALERTS = map(rules.alerts, SHIPPED)
 ALWAYS = {
@@ -73,7 +75,8 @@ OF_GATEWAYS = {
     "SentinelGatewayUnproven": "warning",
     "SentinelPageUnproven": "warning",
 }
-EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS
+OF_PAGES = {"SentinelPageTooSlow": "warning", "SentinelPageUnverified": "warning"}
+EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS | OF_PAGES
 PROMISE = 300
 """Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
 
@@ -127,6 +130,8 @@ def series_labels(name: str) -> list[str]:
         "SentinelExceptionUnused": ["exception"],
         "SentinelTypesUncovered": ["tenant", "why"],
         "SentinelJournalFailing": ["tenant", "why"],
+        "SentinelPageTooSlow": ["alert"],
+        "SentinelPageUnverified": [],
     }
     return kept.get(name, ["gateway"] if name in OF_GATEWAYS else ["tenant"])
 
@@ -157,6 +162,7 @@ def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_l
     of_gateways = CollectorRegistry()
     GatewayMetrics(of_gateways)
     PageMetrics(of_gateways)
+    PageTimeMetrics(of_gateways, Clock())
     registries = (Metrics().registry, WitnessMetrics().registry, of_gateways)
     exported = {name for registry in registries for metric in registry.collect() for name in names_of(metric)}
     used = set()

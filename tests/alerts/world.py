@@ -12,6 +12,7 @@ earlier. Series end with a staleness marker, as they do when a pod is deleted or
 """
 
 import itertools
+import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +31,7 @@ STEP = 10
 WITHIN = 120
 SWEEP = 1800
 
-_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception", "gateway")
+_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception", "gateway", "alert")
 
 Value = Callable[[int], float | None]
 """What is scraped at a second; None: nothing, the series is not there."""
@@ -279,7 +280,7 @@ class World:
         """What a rule recorded once, before this world began."""
         self._remembered[series] = value
 
-    def fires(self, alert: str, at: int, until: int | None = None, **labels: str) -> None:
+    def fires(self, alert: str, /, at: int, until: int | None = None, **labels: str) -> None:
         """It fires at `at`, for the first time, and, if given, no longer at `until`."""
         self._named.add(_identity(alert, labels))
         self._look(alert, labels, at, 1)
@@ -388,14 +389,20 @@ def _values(value: Value, seconds: range, unscraped: Life) -> str:
             words.append("_")
             continue
         scraped = value(now)
-        words.append(repr(scraped) if scraped is not None else "stale" if before is not None else "_")
+        words.append(_number(scraped) if scraped is not None else "stale" if before is not None else "_")
         before = scraped
     runs = ((word, len(list(same))) for word, same in itertools.groupby(words))
     return " ".join(_repeated(word, times) for word, times in runs)
 
 
+def _number(value: float) -> str:
+    return repr(value) if math.isfinite(value) else {"inf": "Inf", "-inf": "-Inf", "nan": "NaN"}[repr(value)]
+
+
 def _repeated(word: str, times: int) -> str:
-    """`1x3` are four samples, `_x3` are three."""
+    """`1x3` are four samples, `_x3` are three; what is no number cannot be repeated so."""
+    if word in ("Inf", "-Inf", "NaN"):
+        return " ".join([word] * times)
     if times == 1:
         return word
     return f"{word}x{times if word == '_' else times - 1}"

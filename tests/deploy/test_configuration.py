@@ -167,7 +167,16 @@ def test_the_chart_knows_every_key_that_the_daemon_knows() -> None:
     ours: dict[str, Any] = json.loads((chart.CHART / "values.schema.json").read_text())["properties"]["config"][
         "properties"
     ]
-    written_by_the_chart = {"cluster", "tenant", "tenants", "identities", "kubernetes", "disclosure", "relay"}
+    written_by_the_chart = {
+        "cluster",
+        "tenant",
+        "tenants",
+        "identities",
+        "kubernetes",
+        "disclosure",
+        "relay",
+        "alerting",
+    }
     written_by_the_chart |= {"direct", "release", "witness_share", "lease", "relay_token", "relay_ca"}
 
     assert set(ours) == set(Settings.model_fields) - written_by_the_chart

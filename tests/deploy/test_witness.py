@@ -331,3 +331,14 @@ def test_without_a_volume_the_witness_needs_none() -> None:
     assert not [found for found in objects if found["kind"] == "PersistentVolumeClaim"]
     pod = chart.one(objects, "Deployment", "sentinel-witness")["spec"]["template"]["spec"]
     assert all(volume["name"] != "journal" for volume in pod["volumes"])
+
+
+def test_only_the_witness_is_told_where_prometheus_is(tmp_path: Path) -> None:
+    found = objects(prometheus="http://prometheus.monitoring.svc:9090", pager="pager.*", alertmanagers=[ADDRESS])
+
+    alerting = loaded(found, tmp_path).alerting
+
+    assert (alerting.prometheus, alerting.pager) == ("http://prometheus.monitoring.svc:9090", "pager.*")
+    assert alerting.every.total_seconds() == 300
+    assert "prometheus" not in chart.configuration(found, "team-1")
+    assert loaded(objects(), tmp_path).alerting.prometheus is None

@@ -30,9 +30,7 @@ def timers(scale: int) -> Sequence[Case]:
             route={"mute_time_intervals": ["always"]},
             below={"receiver": "page", "matchers": ['path="rule"'], "group_interval": "2s"},
         ),
-        Case(
-            "Slow", scrape=scale // 2, timeout=scale // 2, slow=scale // 2 - 0.7, failing=frozenset({"scrape timeout"})
-        ),
+        Case("Slow", scrape=scale // 2, slow=scale // 2 - 0.7, failing=frozenset({"scrape timeout"})),
         Case("Legacy", route={"match_re": {"severity": "critical|page"}, "match": {"cluster": "tests"}}),
         Case("Defaultroute", route={"continue": True}, interval=2),
     )

@@ -42,7 +42,6 @@ class Case:
 
     name: str
     scrape: int = 1
-    timeout: int = 1
     evaluation: int = 1
     waits: int = 0
     recorded: int = 0
@@ -101,7 +100,7 @@ class Case:
             "job_name": self.job,
             "metrics_path": f"/{self.name}",
             "scrape_interval": f"{self.scrape}s",
-            "scrape_timeout": f"{self.timeout}s",
+            "scrape_timeout": f"{self.scrape}s",
             "static_configs": [{"targets": [address]}],
             "metric_relabel_configs": list(self.metric_steps),
         }
@@ -121,7 +120,9 @@ class Measured:
 
     case: Case
     rows: list[Row]
-    took: dict[str, float]
+    took: dict[str, float] = field(default_factory=dict)
+    disturbed: bool = False
+    """A scrape failed, which costs its whole interval: on a busy machine, and no part of the formula."""
 
     @property
     def computed(self) -> float:
@@ -137,7 +138,9 @@ class Measured:
         spread = (
             f"{min(self.took.values()):6.2f} to {self.largest:6.2f} s of {self.computed:6.2f}" if self.took else "none"
         )
-        return f"{self.case.name:<14} {spread}, {len(self.took)} of {self.case.replicas}"
+        return (
+            f"{self.case.name:<14} {spread}, {len(self.took)} of {self.case.replicas}{' (disturbed)' * self.disturbed}"
+        )
 
 
 class Exporter:
@@ -258,10 +261,12 @@ class Scene:
     def wait(self) -> list[Measured]:
         assert self.seen is not None
         rows = {case.name: [r for r in self.seen.rows if r.alert in case.members] for case in self.cases}
-        found = [Measured(case, rows[case.name], {}) for case in self.cases]
+        found = [Measured(case, rows[case.name]) for case in self.cases]
         until = max(self.exporter.flipped[one.case.name] + one.computed for one in found)
         with suppress(TimeoutError):
             eventually(lambda: self._arrived(found) and time.monotonic() > until, until - time.monotonic() + 15)
+        for one in found:
+            one.disturbed = self.prometheus.value(f'min_over_time(up{{job="{one.case.job}"}}[3m])') != 1
         return found
 
     def _arrived(self, found: Sequence[Measured]) -> bool:

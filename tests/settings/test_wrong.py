@@ -88,7 +88,7 @@ ALONE = [
 BESIDE = [
     ("an unknown section", "isolaton: {every: 10s}",
      ("s.yaml:6: isolaton: found an unknown key, expected one of cluster, tenant, disclosure, kubernetes, identities, tenants,"
-     " isolation, network, gateways, checks, paging, relay, web, journal, log (did you mean isolation?)")),
+     " isolation, network, gateways, checks, paging, alerting, relay, web, journal, log (did you mean isolation?)")),
     ("an unknown key", "isolation:\n  every: 10s\n  evry: 10s",
      ("s.yaml:8: isolation.evry: found an unknown key, expected one of every, within, sweep, timeout, qps, witness_share,"
      " discovery, system, release, lease, allow, distribution (did you mean every?)")),

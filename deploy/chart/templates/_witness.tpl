@@ -70,6 +70,10 @@ the file it was given. Takes $.
 {{- $files := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
 {{- with include "sentinel.witnessJournal" . | fromJson }}{{ $_ := set $chosen "journal" . }}{{ end -}}
 {{- $_ := set $chosen "relay" (merge $listen $files (pick $relay "rate" "burst")) -}}
+{{- with .Values.prometheus -}}
+{{- $every := include "sentinel.scaled" (list $ "5m") -}}
+{{- $_ := set $chosen "alerting" (dict "prometheus" . "pager" $.Values.pager "every" $every) -}}
+{{- end -}}
 # Rendered by the chart: edit its values, not this file. A change is noticed without a restart.
 cluster: {{ toJson .Values.cluster }}
 disclosure: {{ .Values.disclosure }}
@@ -77,7 +81,7 @@ tenants:
 {{- range .Values.tenants }}
   - {{ include "sentinel.subject" (dict "root" $ "tenant" .) }}
 {{- end }}
-{{ toYaml (pick $chosen (.Values.network.enabled | ternary "network" "isolation") "isolation" "gateways" "paging" "relay" "web" "journal" "log") }}
+{{ toYaml (pick $chosen (.Values.network.enabled | ternary "network" "isolation") "isolation" "gateways" "paging" "alerting" "relay" "web" "journal" "log") }}
 {{ end }}
 
 {{/* One tenant as the witness is told of it, as JSON. Takes (dict "root" $ "tenant" t). */}}

@@ -31,7 +31,20 @@ PUSHED = ("SentinelIsolationBreach", "SentinelWrongIdentity")
 """What a sentinel tells Alertmanager itself, besides its rule."""
 
 OPEN_LABELS = frozenset(
-    {"tenant", "target", "check", "identity", "gateway", "provider", "node", "kind", "exception", "why", "seen_by"}
+    {
+        "tenant",
+        "target",
+        "check",
+        "identity",
+        "gateway",
+        "provider",
+        "node",
+        "kind",
+        "exception",
+        "why",
+        "seen_by",
+        "alert",
+    }
 )
 """Labels that our expressions leave: their values are known only at the page. Others are in the rule, or missing."""
 NEEDED_LABELS = frozenset({"tenant", "target", "check", "identity", "gateway"})
