@@ -75,7 +75,7 @@ OF_GATEWAYS = {
     "SentinelGatewayUnproven": "warning",
     "SentinelPageUnproven": "warning",
 }
-OF_PAGES = {"SentinelPageTooSlow": "warning", "SentinelPageUnverified": "warning"}
+OF_PAGES = {"SentinelPagingTooSlow": "warning", "SentinelPagingUnverified": "warning"}
 EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS | OF_PAGES
 PROMISE = 300
 """Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
@@ -130,8 +130,8 @@ def series_labels(name: str) -> list[str]:
         "SentinelExceptionUnused": ["exception"],
         "SentinelTypesUncovered": ["tenant", "why"],
         "SentinelJournalFailing": ["tenant", "why"],
-        "SentinelPageTooSlow": ["alert"],
-        "SentinelPageUnverified": [],
+        "SentinelPagingTooSlow": ["alert"],
+        "SentinelPagingUnverified": [],
     }
     return kept.get(name, ["gateway"] if name in OF_GATEWAYS else ["tenant"])
 

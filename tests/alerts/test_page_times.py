@@ -29,7 +29,7 @@ def told(slow: Value, verified: Value = lambda now: now) -> dict[str, Value]:
 def test_a_page_that_takes_longer_than_promised_is_told_after_two_looks() -> None:
     world = town(until=1300, more=told(lambda now: 301 if 300 <= now < 1200 else 300))
 
-    world.fires("SentinelPageTooSlow", at=920, until=1200, alert="SentinelIsolationBreach")
+    world.fires("SentinelPagingTooSlow", at=920, until=1200, alert="SentinelIsolationBreach")
     world.nothing_else()
     world.judge()
 
@@ -42,10 +42,10 @@ def test_a_page_that_may_never_come_is_told_as_that() -> None:
         "summary": "A page would come later than promised, or never.",
         "description": "As Prometheus and Alertmanager run, SentinelIsolationBreach takes for ever at worst until somebody"
         " is told, which is longer than paging.promise.",
-        "runbook_url": "alerts/runbooks/SentinelPageTooSlow.md",
+        "runbook_url": "alerts/runbooks/SentinelPagingTooSlow.md",
         "dashboard_url": "/d/sentinel",
     }
-    world.annotated("SentinelPageTooSlow", 630, labels | {"namespace": "sentinel-system"}, annotations)
+    world.annotated("SentinelPagingTooSlow", 630, labels | {"namespace": "sentinel-system"}, annotations)
     world.nothing_else()
     world.judge()
 
@@ -60,7 +60,7 @@ def test_one_bad_look_between_good_ones_tells_nobody() -> None:
 def test_what_is_not_known_is_not_late_but_told_after_half_an_hour() -> None:
     world = town(until=2200, more=told(lambda now: math.nan, verified=lambda now: min(now, 100)))
 
-    world.fires("SentinelPageUnverified", at=1910)
+    world.fires("SentinelPagingUnverified", at=1910)
     world.nothing_else()
     world.judge()
 

@@ -8,7 +8,10 @@ import pytest
 
 from tests.cluster.town import SETTLED, proves_everything
 from tests.cluster.witnessed import Witness, under_witness
+from tests.core.paging.stack import Stack
 from tests.deploy import chart
+from tests.paging import impostor
+from tests.paging.impostor import Impostor
 from tests.support import manifests
 from tests.support.alertmanager import Alertmanager
 from tests.support.controlplane import CONTROLLERS, ControlPlane
@@ -37,6 +40,9 @@ def scene() -> Iterator[Scene]:
         route = {"receiver": "all", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
         receivers = [{"name": "all", "webhook_configs": [{"url": pages.url, "send_resolved": True}]}]
         manager = stack.enter_context(Alertmanager({"route": route, "receivers": receivers}))
+        monitoring = Stack()
+        monitoring.told = [f"{manager.url}/api/v2/alerts"]
+        prometheus = stack.enter_context(Impostor(impostor.prometheus(monitoring)))
         cluster = stack.enter_context(ControlPlane(controllers=CONTROLLERS))
         tenants = [
             {
@@ -53,6 +59,7 @@ def scene() -> Iterator[Scene]:
             "config": {"isolation": {"sweep": "200s", "qps": 5000}},
             "monitor": {"enabled": False},
             "alertmanagers": [manager.url],
+            "prometheus": prometheus.url,
             "witness": {"enabled": True},
         }
         objects = chart.render(chart.values() | values)
@@ -142,6 +149,16 @@ def test_a_hole_for_any_account_is_a_page_with_its_cause_and_is_closed_by_proof(
     assert first["labels"]["path"] == "push"
     assert f'RoleBinding "hole/{target}"' in first["annotations"]["description"]
     assert others == []
+
+
+def test_it_works_out_how_long_a_page_takes_from_what_runs(scene: Scene) -> None:
+    def worst(path: str) -> float | None:
+        labels = {"alert": "SentinelIsolationBreach", "path": path}
+        return scene.witness.metrics().value("sentinel_page_worst_case_seconds", **labels)
+
+    # The real Alertmanager's group_interval, its answer, its pause; by rule Prometheus' timers as well.
+    eventually(lambda: worst("push") == 1 + 1 + 9, SETTLED, lambda: f"{worst('push')}")
+    assert worst("rule") == 11 + 10 + 5 + 10 + 25
 
 
 def test_an_account_that_nobody_asks_with_is_counted(scene: Scene) -> None:
