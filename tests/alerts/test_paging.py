@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sentinel.core.page import Alert
 from sentinel.core.paging import alertmanager, ours, route
 from sentinel.core.paging.matcher import Labels
 from sentinel.core.paging.obstacles import of_inhibitions
@@ -25,6 +26,10 @@ def test_every_page_that_is_shipped_is_expected_and_no_other(shipped: dict[str, 
     # Which parts are there, the network among them, is seen by their alerts.
     assert set(expected(pages)) == pages - {"SentinelNetworkBlind"}
     assert set(ours.ALWAYS) <= set(ALWAYS)
+
+
+def test_what_is_pushed_is_known() -> None:
+    assert {*ours.PUSHED, *ours.PUSHED_TOO} == {alert.value for alert in Alert}
 
 
 def test_every_label_that_is_known_only_at_the_page_is_thought_of() -> None:

@@ -129,9 +129,9 @@ class _Inspector:
             found = [spot for spot in spots(self.prometheus) if _is_ours(spot)]
             yield from self._by_rules(self.prometheus, found)
         if self.managers:
-            for name in ours.PUSHED:
-                twin = next((spot for spot in found if spot.rule.name == name), None)
-                yield self._by_push(name, dict(twin.rule.labels) if twin else {})
+            twins = {spot.rule.name: spot.rule for spot in found}
+            for name in (*ours.PUSHED, *(name for name in ours.PUSHED_TOO if name in twins)):
+                yield self._by_push(name, dict(twins[name].labels) if name in twins else {})
 
     def _by_rules(self, prometheus: Prometheus, found: Sequence[Spot]) -> Iterator[Row]:
         feeds = Feeds(prometheus)

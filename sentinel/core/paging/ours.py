@@ -22,13 +22,14 @@ TOGETHER = (
         "SentinelFailoverSlow",
         "SentinelUngracefulError",
         "SentinelSilentTruncation",
-        "SentinelCrossTalk",
         "SentinelGatewayErrors",
     ),
 )
 """Alerts of a part that not everybody has: where there is one of them, there are all."""
 PUSHED = ("SentinelIsolationBreach", "SentinelWrongIdentity")
-"""What a sentinel tells Alertmanager itself, besides its rule."""
+"""What a sentinel tells Alertmanager itself, besides its rule, in every installation."""
+PUSHED_TOO = ("SentinelGatewayDown", "SentinelFailoverSlow", "SentinelUngracefulError", "SentinelSilentTruncation")
+"""The same where there are gateways."""
 
 OPEN_LABELS = frozenset(
     {

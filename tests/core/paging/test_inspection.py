@@ -310,6 +310,15 @@ def test_of_a_part_that_is_there_all_alerts_are_expected() -> None:
     assert missing == ["SentinelWitnessStale", "SentinelWitnessBlind"]
 
 
+def test_what_is_pushed_about_gateways_is_looked_at_where_there_are_gateways() -> None:
+    stack = Stack()
+    pushed = {row.alert for row in stack.look().rows if row.path == "push"}
+    assert pushed == {"SentinelIsolationBreach", "SentinelWrongIdentity"}
+
+    stack.groups[0]["rules"].append(alert("SentinelGatewayDown"))
+    assert stack.row("SentinelGatewayDown", "push").worst == 25
+
+
 def test_what_could_not_be_read_is_told_and_no_sum_is_made_of_it() -> None:
     stack = Stack()
 
