@@ -265,7 +265,7 @@ def probe_of(gateway: written.Gateway, way: Way, clock: Clock) -> CompletionProb
         clock=clock,
         key=HeldToken(way.fault) if way.fault else _source(gateway.key),
         headers={row.name: row.value for row in gateway.headers if row.value is not None},
-        secret_headers={row.name: FileToken(row.file) for row in gateway.headers if row.file is not None},
+        secret_headers={row.name: FileToken(row.file, spaces=True) for row in gateway.headers if row.file is not None},
         deadlines=_deadlines(gateway.patience),
     )
 

@@ -41,9 +41,9 @@ class NoToken:
 class FileToken:
     """A projected token: kubelet replaces the file, so it is read again whenever it changes."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is read yet."""
-        self._path = path
+    def __init__(self, path: Path, *, spaces: bool = False) -> None:
+        """Nothing is read yet. `spaces`: it is the whole of a header, in which they may be."""
+        self._path, self._spaces = path, spaces
         self._seen: tuple[int, int, int] | None = None
         self._token: Token | None = None
 
@@ -56,7 +56,7 @@ class FileToken:
             mark = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if self._token is None or mark != self._seen:
                 text = self._path.read_text("ascii", "strict").strip()
-                self._token, self._seen = parse(text, str(self._path)), mark
+                self._token, self._seen = parse(text, str(self._path), spaces=self._spaces), mark
         except (OSError, UnicodeDecodeError) as error:
             self._token = None
             raise OwnFault(f"token file {self._path}: {type(error).__name__}") from error
@@ -89,10 +89,10 @@ class HeldToken:
         return self._token
 
 
-def parse(text: str, where: str) -> Token:
-    """A token fit for a header. Raises OwnFault for an empty one or one with control characters."""
+def parse(text: str, where: str, *, spaces: bool = False) -> Token:
+    """A token fit for a header. Raises OwnFault for an empty one, or one with spaces or control characters."""
     if not text:
         raise OwnFault(f"{where}: the token is empty")
-    if not text.isprintable() or any(char.isspace() for char in text):
+    if not text.isprintable() or (" " in text and not spaces):
         raise OwnFault(f"{where}: the token has characters that no token has")
     return Token(text, claims_of(text))

@@ -455,7 +455,7 @@ STATUS = b"HTTP/1.1 200 OK\r\n"
         (b"", b"HTTP/1.1 103 Early Hints\r\nLink: <y>\r\n\r\n" * 1024),
         (head("200 OK", "text/event-stream", CHUNKED), b"0" * 65536),
         (head("200 OK", "text/event-stream", CHUNKED) + b"5;", b"y" * 65536),
-        (head("200 OK", "text/event-stream", CHUNKED), b"1\r\n:\r\n" * 8192),
+        (head("200 OK", "text/event-stream", CHUNKED), b"4\r\n:::\n\r\n" * 8192),
         (head("200 OK", "text/event-stream", CHUNKED) + b"0\r\n", b"X-A: y\r\n" * 8192),
     ],
     ids=["status", "headers", "header", "100", "103", "chunk size", "chunk extension", "tiny chunks", "trailers"],
@@ -604,6 +604,22 @@ async def test_a_key_that_is_missing_or_unfit_is_ours_and_nothing_is_sent(tmp_pa
 
     assert (heard.trouble, judged.outcome) == (Trouble.KEY, O.HARNESS_ERROR)
     assert far.server.connections == 0
+
+
+@pytest.mark.parametrize("spoiled", ["\n", "\t", "\x00"])
+async def test_a_header_from_a_file_may_have_spaces_and_nothing_that_could_begin_another_header(tmp_path, spoiled):
+    file = tmp_path / "config"
+    said = '{"strategy": {"mode": "fallback"}, "targets": []}'
+    file.write_text(f"{said}\n")
+
+    async with gateway(FINE, secret_headers={"x-portkey-config": FileToken(file, spaces=True)}) as far:
+        _, fine = await far.ask()
+        file.write_text(said + spoiled + "x-other: 1")
+        heard, judged = await far.ask()
+
+    assert fine.outcome is O.SERVED_UNKNOWN
+    assert [asked.headers["x-portkey-config"] for asked in far.server.asked] == [said]
+    assert (heard.trouble, judged.outcome) == (Trouble.KEY, O.HARNESS_ERROR)
 
 
 async def test_a_key_that_was_replaced_is_sent_from_then_on(tmp_path):
