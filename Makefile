@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-gateways test-gateways test-failover test-alerting lint format manifests bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers test-failover test-alerting lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,12 +30,6 @@ test-alerting: $(READY) parts ## what verify-alerting computes against what real
 
 parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
 	@$(PYTHON) -m tests.parts
-
-parts-gateways: ## a real LLM gateway, which `make test-gateways` asks (needs Node.js)
-	@$(PYTHON) -m tests.parts gateways
-
-test-gateways: $(READY) parts-gateways ## completions through a real gateway, every fault of its providers
-	@GATEWAYS=real $(BIN)/pytest tests/gateways $(ARGS)
 
 test-failover: $(READY) ## 280 primaries that die, and README's table of what was said of it (five minutes)
 	@FAILOVER=full $(BIN)/pytest -s tests/wire/test_kills.py $(ARGS)

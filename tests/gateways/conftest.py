@@ -1,5 +1,20 @@
-"""Real gateways need Node.js, which nothing else here does: `make test-gateways` runs these, `make test` does not."""
+"""One real gateway for all tests of a file that do not kill it."""
 
-import os
+from collections.abc import Iterator
 
-collect_ignore_glob = [] if os.environ.get("GATEWAYS") == "real" else ["test_*.py"]
+import pytest
+
+from sentinel.probes import completion
+from tests.support.portkey import Portkey, portkey
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory) -> Iterator[Portkey]:
+    with portkey(tmp_path_factory.mktemp("portkey")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _on_a_busy_machine(monkeypatch):
+    """Our own loop is late there now and then, which nothing here is about."""
+    monkeypatch.setattr(completion, "LATE", 60.0)

@@ -1,4 +1,4 @@
-"""Brings what is missing: `python3 -m tests.parts [tests|peers|gateways]`.
+"""Brings what is missing: `python3 -m tests.parts [tests|peers]`.
 
 One part after the other (a control plane takes 3 GB to compile), each line on
 the terminal one part. A part whose stamp carries today's recipe is left alone,
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     group = arguments[0] if arguments else "tests"
     wanted = [recipe for recipe in RECIPES if recipe.group == group]
     if not wanted:
-        print(f"parts: no group {group!r}; there are tests, peers and gateways", file=sys.stderr)
+        print(f"parts: no group {group!r}; there are tests and peers", file=sys.stderr)
         return 2
     try:
         bring(wanted)

@@ -121,7 +121,7 @@ class NpmPackage:
     """Of the installed packages: what node runs."""
     preload: str
     """A file of `folder` that node reads before it."""
-    group: str = "gateways"
+    group: str = "tests"
 
     @property
     def folder(self) -> Path:

@@ -1,13 +1,12 @@
 """CoreDNS with the zones that a test wants, on loopback."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.parts import find
 from tests.support.child import Child
-from tests.support.eventually import eventually
+from tests.support.listening import listening
 from tests.support.ports import free_port
 
 HEADER = """\
@@ -46,7 +45,7 @@ def coredns(
     )
     server = Child([find("coredns"), "-conf", folder / "Corefile"], folder / "coredns.log")
     try:
-        eventually(lambda: _listens(server, port), 60, lambda: f"CoreDNS listens:\n{server.log_tail()}")
+        listening(port, server)
         yield port
     finally:
         server.terminate()
@@ -55,9 +54,3 @@ def coredns(
 def _rows(names: dict[str, str]) -> str:
     rows = (f"{name} 60 IN {record}\n" for name, record in names.items())
     return "".join(rows)
-
-
-def _listens(server: Child, port: int) -> bool:
-    server.must_run()
-    with socket.create_connection(("127.0.0.1", port), 1):
-        return True

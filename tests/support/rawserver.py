@@ -15,6 +15,7 @@ class Asked:
 
     line: str
     headers: dict[str, str]
+    body: bytes
 
     @property
     def nonce(self) -> str:
@@ -57,6 +58,7 @@ async def raw_server(authority: Authority | None, behave: Behaviour) -> AsyncIte
     """Serves until the block ends. `behave` is called for each request until the connection ends."""
     server_ = RawServer("")
     talks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_.connections += 1
@@ -66,13 +68,13 @@ async def raw_server(authority: Authority | None, behave: Behaviour) -> AsyncIte
                 await behave(Peer(reader, writer), request)
         except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
             pass
-        finally:
-            writer.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(talk(reader, writer))
         talks.add(task)
         task.add_done_callback(talks.discard)
+        task.add_done_callback(lambda _: writer.close())  # also when it was cancelled before its first step
+        writers.append(writer)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=_context(authority))
     scheme = "https" if authority else "http"
@@ -81,9 +83,13 @@ async def raw_server(authority: Authority | None, behave: Behaviour) -> AsyncIte
         yield server_
     finally:
         server.close()
-        for task in list(talks):
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        while talks:
+            for task in talks:
+                task.cancel()
+            await asyncio.gather(*talks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()  # closing waits for who will not read what was sent
+        await asyncio.sleep(0)
         while any("_accept_connection" in repr(task) for task in asyncio.all_tasks()):
             await asyncio.sleep(0)  # asyncio's own, of a handshake that the client gave up
 
@@ -103,5 +109,4 @@ async def _request(reader: asyncio.StreamReader) -> Asked | None:
         return None
     line, *rows = head.strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rows)}
-    await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(line, headers)
+    return Asked(line, headers, await reader.readexactly(int(headers.get("content-length", "0"))))

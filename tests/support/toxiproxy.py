@@ -30,6 +30,14 @@ class Toxiproxy:
         await self.call("POST", "/proxies", row)
         return f"http://{listen}"
 
+    async def poison(self, name: str, kind: str, attributes: dict[str, int]) -> None:
+        """From now on, for the connections that are open too."""
+        await self.call("POST", f"/proxies/{name}/toxics", {"type": kind, "attributes": attributes})
+
+    async def cut(self, name: str) -> None:
+        """Nobody listens there any more, and what was open is closed."""
+        await self.call("PATCH", f"/proxies/{name}", {"enabled": False})
+
     async def toxics(self, name: str) -> list[str]:
         return [row["name"] for row in (await self.call("GET", f"/proxies/{name}"))["toxics"]]
 
@@ -40,7 +48,7 @@ async def toxiproxy(folder: Path) -> AsyncIterator[Toxiproxy]:
     words: list[str | Path] = [find("toxiproxy-server"), "-host", "127.0.0.1", "-port", str(port)]
     child = Child(words, folder / "toxiproxy.log")
     try:
-        await listening(port, child)
+        listening(port, child)
         yield Toxiproxy(f"http://127.0.0.1:{port}")
     finally:
         child.terminate()

@@ -114,12 +114,12 @@ async def test_while_no_resolver_answers_nothing_is_said_of_the_gateway_and_nobo
 
     monkeypatch.setattr(loop, "getaddrinfo", resolve, raising=False)
     async with watched(Stub(), tmp_path, host="localhost") as (heard, _):
-        await heard.until(lambda: outcomes(heard)[Outcome.SERVED_PRIMARY] >= 3)
+        await heard.until(lambda: outcomes(heard)[Outcome.SERVED_PRIMARY] >= 2)
         dead.set()
-        await heard.until(lambda: outcomes(heard)[Outcome.HARNESS_ERROR] >= 5)
+        await heard.until(lambda: outcomes(heard)[Outcome.HARNESS_ERROR] >= 3)
         dead.clear()
         before = outcomes(heard)[Outcome.SERVED_PRIMARY]
-        await heard.until(lambda: outcomes(heard)[Outcome.SERVED_PRIMARY] >= before + 3)
+        await heard.until(lambda: outcomes(heard)[Outcome.SERVED_PRIMARY] > before)
 
     assert set(outcomes(heard)) == {Outcome.SERVED_PRIMARY, Outcome.HARNESS_ERROR}
     assert {news.episode.verdict for news in heard.of(Ended)} == {Verdict.INVALID}

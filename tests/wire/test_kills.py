@@ -133,7 +133,7 @@ async def front(tmp_path) -> AsyncIterator[Front]:
     port = free_port()
     child = Child([sys.executable, "-m", "tests.support.dying", str(port)], tmp_path / "gateways.log")
     try:
-        await listening(port, child)
+        listening(port, child)
         async with aiohttp.ClientSession() as session:
             yield Front(f"http://127.0.0.1:{port}", session)
     finally:

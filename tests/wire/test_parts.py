@@ -1,6 +1,7 @@
 """The parts are those that the recipes name, and one that is missing says how to get it."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,17 @@ from tests import parts
 from tests.parts import __main__ as script
 from tests.parts import cache
 from tests.parts.find import stamp
-from tests.parts.recipes import NEWEST, RECIPES, GoFiles, GoModule, Recipe
+from tests.parts.recipes import NEWEST, RECIPES, GoFiles, GoModule, NpmPackage, Recipe
 
 ROOT = Path(__file__).parents[2]
 WANTED = [recipe for recipe in RECIPES if recipe.group == "tests"]
-BINARIES = [(name, recipe.version) for recipe in WANTED if not isinstance(recipe, GoFiles) for name in recipe.binaries]
+SERVERS = [recipe for recipe in WANTED if isinstance(recipe, NpmPackage)]  # which know no --version
+BINARIES = [
+    (name, recipe.version)
+    for recipe in WANTED
+    if recipe not in SERVERS and not isinstance(recipe, GoFiles)
+    for name in recipe.binaries
+]
 FILES = [name for recipe in WANTED if isinstance(recipe, GoFiles) for name in recipe.files]
 
 
@@ -38,6 +45,15 @@ def test_every_part_runs_and_is_the_version_it_should_be(name: str, version: str
     said = subprocess.run([parts.find(name), *words], capture_output=True, text=True, check=True)
 
     assert version in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("recipe", SERVERS, ids=lambda recipe: recipe.name)
+def test_every_package_is_the_version_it_should_be(recipe: NpmPackage) -> None:
+    script = cache.private(recipe.binary) / "node_modules" / recipe.script
+
+    (package,) = (folder / "package.json" for folder in script.parents if (folder / "package.json").exists())
+
+    assert json.loads(package.read_text())["version"] == recipe.version
 
 
 @pytest.mark.parametrize("name", FILES)
