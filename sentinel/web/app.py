@@ -1,7 +1,7 @@
 """What is served, and where.
 
     web.listen    /metrics /healthz /readyz                     for the cluster
-    web.console   / /api/v1/status /api/v1/breaches /api/v1/records /api/v1/gateways   on loopback only
+    web.console   / /api/v1/{status,breaches,records,gateways} /gateways/NAME/MOMENT.svg   on loopback only
 
 Anything that takes longer than a moment is made in one thread beside the loop, so that neither a
 scrape nor a look makes a question late.
@@ -29,6 +29,7 @@ from sentinel.core.net import crossing
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
+from sentinel.web.html import Html
 from sentinel.web.listener import application, listening
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class Console:
         app.router.add_get("/api/v1/breaches", self.breaches)
         app.router.add_get("/api/v1/records", self.records)
         app.router.add_get("/api/v1/gateways", self.episodes)
+        app.router.add_get("/gateways/{name}/{moment}.svg", self.picture)
         return app
 
     async def page(self, request: web.Request) -> web.Response:
@@ -182,12 +184,12 @@ class Console:
         now, still = self.clock.wall(), "still" in request.query
         if not isinstance(self.history, History) and "tenant" not in request.query:
             return await self._overview(self.history, now, still=still)
-        snapshot = self._history(request).snapshot()
+        snapshot, courses = self._history(request).snapshot(), self.gateways()
 
         def make() -> tuple[str, str]:
             from sentinel.web import pages  # noqa: PLC0415  # paid for by who looks
 
-            return pages.page(snapshot, now, still=still), pages.POLICY
+            return pages.page(snapshot, now, still=still, gateways=_section(courses, now)), pages.POLICY
 
         return await self._html(make)
 
@@ -218,13 +220,28 @@ class Console:
 
         return await self._json(make)
 
+    async def picture(self, request: web.Request) -> web.Response:
+        """One failover, drawn."""
+        known, name, moment = self.gateways(), request.match_info["name"], request.match_info["moment"]
+
+        def make() -> tuple[str | None, str]:
+            from sentinel.web import failovers  # noqa: PLC0415  # paid for by who looks
+
+            return failovers.picture(known, name, moment), failovers.POLICY
+
+        drawn, policy = await self.beside.start(make)
+        if drawn is None:
+            raise web.HTTPNotFound(text="This failover is not kept, or no longer.\n")
+        headers = {"Content-Security-Policy": policy}
+        return web.Response(text=drawn, content_type="image/svg+xml", headers=headers)
+
     async def _overview(self, histories: Mapping[str, History], now: float, *, still: bool) -> web.Response:
-        snapshots = {name: history.snapshot() for name, history in histories.items()}
+        snapshots, courses = {name: history.snapshot() for name, history in histories.items()}, self.gateways()
 
         def make() -> tuple[str, str]:
             from sentinel.web import overview, pages  # noqa: PLC0415  # paid for by who looks
 
-            return overview.page(snapshots, now, still=still), pages.POLICY
+            return overview.page(snapshots, now, still=still, gateways=_section(courses, now)), pages.POLICY
 
         return await self._html(make)
 
@@ -244,6 +261,14 @@ class Console:
     async def _json(self, make: Callable[[], Any]) -> web.Response:
         body = await self.beside.start(lambda: json.dumps(make()))
         return web.Response(text=body, content_type="application/json")
+
+
+def _section(courses: Courses, now: float) -> Html:
+    if not courses:
+        return Html()
+    from sentinel.web import failovers  # noqa: PLC0415  # paid for by who asks a gateway
+
+    return failovers.section(courses, now)
 
 
 @web.middleware

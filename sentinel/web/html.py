@@ -21,7 +21,7 @@ class Html(str):
 
 Child: TypeAlias = "str | int | Iterable[Child]"
 
-_VOID = frozenset({"br", "hr", "link", "meta"})
+_VOID = frozenset({"br", "hr", "img", "link", "meta"})
 
 
 def tag(name: str, /, *children: Child, **attributes: str | int | None) -> Html:

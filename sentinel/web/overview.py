@@ -12,8 +12,14 @@ from sentinel.web.style import CSS
 _MOODS = ("bad", "warn", "calm", "ok")
 
 
-def page(snapshots: Mapping[str, Snapshot], now: float, *, still: bool = False) -> str:
-    """The whole page. `still`: it does not refresh itself."""
+def page(
+    snapshots: Mapping[str, Snapshot],
+    now: float,
+    *,
+    still: bool = False,
+    gateways: Html = Html(),  # noqa: B008
+) -> str:
+    """The whole page. `still`: it does not refresh itself; `gateways`: the section of those, where there are any."""
     heads = {name: _headline(snapshot, now) for name, snapshot in snapshots.items()}
     ordered = sorted(heads, key=lambda name: (_MOODS.index(heads[name].mood), name))
     worst = heads[ordered[0]].word if ordered else "no tenants"
@@ -30,7 +36,7 @@ def page(snapshots: Mapping[str, Snapshot], now: float, *, still: bool = False) 
     table = tag(
         "table", tag("thead", tag("tr", tag("th", "tenant"), tag("th", "as the witness sees it"))), tag("tbody", *rows)
     )
-    body = tag("main", tag("h1", "The witness"), table, tag("p", f"tenant-sentinel {__version__}"))
+    body = tag("main", tag("h1", "The witness"), table, gateways, tag("p", f"tenant-sentinel {__version__}"))
     return document("en", head, tag("body", body))
 
 

@@ -29,7 +29,10 @@ _GRACE_SECONDS = 30.0
 _TOGETHER_SECONDS = 60.0
 
 _HASH = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 Row = dict[str, Any]
 
@@ -74,8 +77,8 @@ class View:
         return sum(row["verdict"] == verdict for row in self.standings)
 
 
-def page(snapshot: Snapshot, now: float, *, still: bool = False) -> str:
-    """The whole page. `still`: it does not refresh itself."""
+def page(snapshot: Snapshot, now: float, *, still: bool = False, gateways: Html = Html()) -> str:  # noqa: B008
+    """The whole page. `still`: it does not refresh itself; `gateways`: the section of those, where there are any."""
     view = View(now, snapshot.status(), snapshot.breaches(), snapshot.turns())
     tops = headlines(view)
     refresh = [] if still else [tag("meta", http_equiv="refresh", content=REFRESH_SECONDS)]
@@ -88,7 +91,8 @@ def page(snapshot: Snapshot, now: float, *, still: bool = False) -> str:
         tag("title", f"{tops[0].word} · {view.status['tenant']} · sentinel"),
         style(CSS),
     )
-    main = tag("main", _open(view), _targets(view), _gates(view), _wanted(view), _turns(view), _ended(view))
+    parts = _open(view), _targets(view), _gates(view), gateways, _wanted(view), _turns(view), _ended(view)
+    main = tag("main", *parts)
     return document("en", head, tag("body", _header(view, tops), main, _footer(view, still=still)))
 
 
@@ -510,7 +514,7 @@ def _past(row: Row, now: float) -> Html:
 
 
 def _footer(view: View, *, still: bool) -> Html:
-    paths = ("/api/v1/status", "/api/v1/breaches", "/api/v1/records")
+    paths = ("/api/v1/status", "/api/v1/breaches", "/api/v1/records", "/api/v1/gateways")
     links = [join([_link(path), " "]) for path in paths]
     turn = _link("/", "refresh by itself") if still else _link("/?still=1", "hold still")
     made = f"As of {clock(view.now, view.now)}"

@@ -50,6 +50,7 @@ tbody th { font-weight: 600; min-width: 9rem; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; width: 7rem; }
 time { white-space: nowrap; } time small { color: var(--faint); margin-left: .25rem; }
 .targets + .facts { margin-top: .8rem; color: var(--faint); }
+img.failover { max-width: 100%; height: auto; }
 footer { margin-top: 2.5rem; padding-top: .8rem; border-top: 1px solid var(--line);
   color: var(--faint); font-size: .9rem; }
 footer p { margin: .2rem 0; }

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from sentinel import logs
 from sentinel.core.gateway import course_json
 from sentinel.core.gateway.course import Course
 from sentinel.errors import OwnFault
+from sentinel.reports import failover_svg
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
@@ -242,7 +244,9 @@ async def test_readyz_can_be_200_always_and_says_what_is_missing_all_the_same(wo
     assert (answer.status, answer.json()["status"]) == (200, "not ready")
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/status", "/api/v1/breaches", "/api/v1/records", "/api/v1/gateways"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/status", "/api/v1/breaches", "/api/v1/records", "/api/v1/gateways", "/gateways/chat/1.svg"]
+)
 async def test_what_was_found_is_not_served_to_the_cluster(world, path):
     async with asking(world) as client:
         assert (await client.listen(path)).status == 404
@@ -283,6 +287,41 @@ async def test_the_console_gives_each_gateways_failovers_with_their_probes(world
     assert nothing.json() == []
     assert [(row["name"], len(row["episodes"])) for row in told.json()] == [("chat", 2), ("quiet", 0)]
     assert told.json()[0]["episodes"][0] == course_json.written(one)
+
+
+async def test_the_page_shows_the_last_failovers_and_the_picture_it_names_is_there(world):
+    first, last = seen(), seen(5.0, "hang")
+    world.gateways = {"chat": (first, replace(last, at=first.at + 60)), "quiet": ()}
+
+    async with asking(world) as client:
+        page = await client.console("/")
+        [path] = re.findall(r'<img src="([^"]+)"', page.text)
+        drawn = await client.console(path)
+        older = await client.console(
+            next(one for one in re.findall(r'href="(/gateways/[^"]+)"', page.text) if one != path)
+        )
+        gone = [await client.console(f"/gateways/{one}") for one in ("chat/1.svg", "other/1.svg", "chat/x.svg")]
+
+    assert page.text.index("no failover seen") > page.text.index("within the promise")
+    assert drawn.headers["Content-Type"].startswith("image/svg+xml")
+    assert drawn.text == failover_svg.render(world.gateways["chat"][1])
+    assert older.text == failover_svg.render(first)
+    assert "script" not in drawn.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in drawn.headers["Content-Security-Policy"]
+    assert [answer.status for answer in gone] == [404] * 3
+
+
+async def test_of_a_witness_the_first_page_shows_them_and_without_a_gateway_there_is_no_word_of_any(world):
+    world.history = {"team-a": History("team-a")}
+
+    async with asking(world) as client:
+        without = await client.console("/")
+        world.gateways = {"chat": (seen(),)}
+        shown = await client.console("/")
+
+    assert "LLM gateways" not in without.text
+    assert "LLM gateways" in shown.text
+    assert '<img src="/gateways/chat/' in shown.text
 
 
 async def test_records_can_be_chosen_by_check_target_and_number(world):
@@ -336,6 +375,7 @@ EVERYTHING = [
     ("console", "/"),
     ("console", "/api/v1/status"),
     ("console", "/api/v1/records?limit=x"),
+    ("console", "/gateways/chat/1.svg"),
     ("console", "/nothing"),
 ]
 
