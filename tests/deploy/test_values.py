@@ -39,6 +39,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"gatewaySecrets": [{"name": "../x", "secret": "k"}]},
         "at '/gatewaySecrets/0/name'",
     ),
+    "an objective that no window could miss 14 times": ({"gatewayObjective": 0.9}, "at '/gatewayObjective'"),
+    "an objective without a budget": ({"gatewayObjective": 1}, "at '/gatewayObjective'"),
     "another kind": ({"kind": "StatefulSet"}, "value must be one of 'Deployment', 'DaemonSet'"),
     "a token that is neither": (
         {"tenants": [tenant(identities=[{"name": "x", "token": "own"}])]},

@@ -37,6 +37,13 @@ def test_a_bad_answer_makes_it_fast_and_ten_seconds_of_good_ones_slow_again():
     assert not after(*samples, good(12.5)).fast
 
 
+def test_the_ten_seconds_are_from_the_beginning_of_the_first_good_answer_to_the_end_of_the_last():
+    slow = [good(0), bad(2), good(3, took=1.0)]
+
+    assert after(*slow, good(11.9, took=1.0)).fast, "9.9 s"
+    assert not after(*slow, good(12.1, took=1.0)).fast, "10.1 s, of which 9.1 lie between two beginnings or two ends"
+
+
 def test_an_answer_from_another_provider_is_suspicious_once():
     samples = [good(0), *[good(at / 2, "backup") for at in range(4, 26)]]
 
