@@ -17,6 +17,9 @@ COPY requirements/ requirements/
 RUN /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements/build.lock
 # Dependencies before the source: a changed line of ours does not fetch them again.
 RUN /opt/build/bin/pip --python /opt/sentinel/bin/python install --no-compile --require-hashes --only-binary :all: -r requirements/runtime.lock
+# For `sentinel visit`: --build-arg BROWSER=chromium-headless-shell (or chromium). Without it nothing of the kind is in.
+ARG BROWSER
+RUN if [ -n "$BROWSER" ]; then /opt/build/bin/pip --python /opt/sentinel/bin/python install --no-compile --require-hashes --only-binary :all: -r requirements/browser.lock; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY sentinel/ sentinel/
 COPY config/drills/ config/drills/
@@ -27,6 +30,8 @@ RUN /opt/build/bin/pip --python /opt/sentinel/bin/python install --no-compile --
 RUN /opt/sentinel/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/sentinel/lib
 
 FROM ${BASE}
+ARG BROWSER
+RUN if [ -n "$BROWSER" ]; then apt-get update -q && apt-get install -qy --no-install-recommends "$BROWSER" fonts-dejavu-core && rm -rf /var/lib/apt/lists/*; fi
 COPY --from=builder /opt/sentinel /opt/sentinel
 ENV PATH=/opt/sentinel/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # The number and not a name: Kubernetes' runAsNonRoot can only check a number.

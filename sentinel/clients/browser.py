@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from sentinel.clients import processes
 from sentinel.clients.looking import LOOK
+from sentinel.clients.processes import Process
 from sentinel.core.gateway.chat_page import Mishap
 from sentinel.errors import ClientError, OwnFault
 
@@ -38,7 +39,7 @@ NAMES = ("chromium", "chromium-headless-shell")
 """How it may be called on PATH."""
 START, OPEN, CLOSE = 30.0, 15.0, 5.0
 """Seconds in which Chromium must start, a tab must open, and one must close."""
-_GUARD = 0.1
+_GUARD = 0.2
 _VIEW = (1280, 800)
 _MOST_TEXT = 64 * 1024
 _MOST_DIALOGS = 20
@@ -169,7 +170,8 @@ class Browser:
         self._executable, self._memory, self._sandbox = executable, memory, sandbox
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
-        self._pids: frozenset[int] = frozenset()
+        self._processes: frozenset[Process] = frozenset()
+        self._killed: frozenset[Process] = frozenset()
         self._turn = asyncio.Lock()
         self.heavy = False
 
@@ -195,6 +197,7 @@ class Browser:
         One at a time, whoever else wants one waits: two tabs slow each other down, and each would look broken.
         """
         async with self._turn:
+            self._killed = processes.reap(self._killed)
             page = await self._opened()
             guard = asyncio.create_task(self._guard(), name="browser's memory")
             try:
@@ -237,7 +240,7 @@ class Browser:
             timeout=START * 1000,
         )
         self._chromium = await self._ours(launch, START)
-        self._pids = processes.below(os.getpid()) - before
+        self._processes = processes.below(os.getpid()) - before
 
     def _found(self) -> str:
         known = [str(self._executable)] if self._executable is not None else NAMES
@@ -269,28 +272,35 @@ class Browser:
         """Ends it all when a page takes too much: the node's own way of ending it would hit us, too."""
         while True:
             await asyncio.sleep(_GUARD)
-            if processes.memory(self._family()) > self._memory:
+            self._processes = self._family()
+            if processes.memory(self._processes) > self._memory:
                 self.heavy = True
-                processes.kill(self._family() - self._drivers())
+                self._kill(self._processes - self._drivers())
                 return
 
-    def _family(self) -> frozenset[int]:
-        """What we started for this, and all that came of it; some of it may have lost its parent."""
-        return self._pids.union(*(processes.below(pid) for pid in self._pids))
+    def _kill(self, family: frozenset[Process]) -> None:
+        processes.kill(family)
+        self._killed |= family
 
-    def _drivers(self) -> frozenset[int]:
+    def _family(self) -> frozenset[Process]:
+        """What we started for this, and all that came of it; some of it may have lost its parent."""
+        known = processes.there(self._processes)
+        return known | processes.below(*(process.pid for process in known))
+
+    def _drivers(self) -> frozenset[Process]:
         """Those that are our own children: Playwright's own process, which must tell us what happened."""
-        return frozenset(pid for pid in self._pids if processes.parent(pid) == os.getpid())
+        return frozenset(found for found in self._processes if processes.parent(found) == os.getpid())
 
     async def _end(self) -> None:
         family, chromium, driver = self._family(), self._chromium, self._playwright
-        self._chromium, self._playwright, self._pids = None, None, frozenset()
+        self._chromium, self._playwright, self._processes = None, None, frozenset()
         for work in (chromium.close() if chromium else None, driver.stop() if driver else None):
             if work is not None:
                 with contextlib.suppress(Exception):  # a browser that hangs is killed below
                     async with asyncio.timeout(CLOSE):
                         await work
-        processes.kill(family)
+        self._kill(family)
+        self._killed = processes.reap(self._killed)
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

@@ -1,6 +1,7 @@
 """A real Chromium in front of a chat page of the test's, with every fault: what counts is what a user can see."""
 
 import asyncio
+import ctypes
 import os
 from contextlib import asynccontextmanager
 
@@ -135,7 +136,16 @@ async def test_a_page_that_never_lets_go_costs_its_own_visit_only(monkeypatch):
     assert after.outcome is O.GOOD
 
 
-async def test_a_browser_that_was_killed_is_started_again_and_nothing_of_it_is_left():
+@pytest.fixture
+def as_process_1():
+    """Orphans come to us, as they do in a pod."""
+    libc, set_child_subreaper = ctypes.CDLL(None), 36
+    assert libc.prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+    yield
+    libc.prctl(set_child_subreaper, 0, 0, 0, 0)
+
+
+async def test_a_browser_that_was_killed_is_started_again_and_nothing_of_it_is_left(as_process_1):
     async with browser() as chromium:
         await visited(chromium, "")
         first = chromium._family()
@@ -152,14 +162,14 @@ async def test_a_browser_that_was_killed_is_started_again_and_nothing_of_it_is_l
 
     assert len(first) > 2
     assert (after.outcome, last.outcome) == (O.GOOD, O.GOOD)
-    assert not [pid for pid in processes.below(os.getpid()) if pid in first | second]
+    assert not processes.below(os.getpid()) & (first | second)
 
 
 async def test_chromium_knows_nothing_of_ours(monkeypatch):
     monkeypatch.setenv("SENTINEL_SECRET", "abc")
     async with browser() as chromium:
         await visited(chromium, "")
-        known = [environ_of(pid) for pid in chromium._family() - chromium._drivers()]
+        known = [environ_of(found.pid) for found in chromium._family() - chromium._drivers()]
 
     assert known
     assert not [environ for environ in known if b"SENTINEL_SECRET" in environ]

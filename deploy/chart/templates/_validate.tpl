@@ -194,7 +194,7 @@ Takes $.
 {{- fail "config.gateways: a page is visited by a pod that reads the witness's file. Set witness.enabled to true, or leave `page` out." }}
 {{- end }}
 {{- if not .Values.visitor.image.repository }}
-{{- fail "visitor.image.repository: there is a page in config.gateways, and the ordinary image has no Chromium. Name the image that you built with --build-arg BROWSER=chromium." }}
+{{- fail "visitor.image.repository: there is a page in config.gateways, and the ordinary image has no Chromium. Name the image that you built with --build-arg BROWSER=chromium-headless-shell." }}
 {{- end }}
 {{- range $i, $gateway := .Values.config.gateways }}
 {{- $path := dig "page" "screenshots" "path" (include "sentinel.pictures" $) $gateway }}
