@@ -6,6 +6,7 @@
 Nothing is asked over the network, nothing is written, and a line is forgotten when the next one is read.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +16,10 @@ from pathlib import Path
 
 from sentinel.clients.journal_file import UNCHAINED
 from sentinel.core.audit import anchors as told
-from sentinel.core.audit import chain
+from sentinel.core.audit import chain, drilled
 from sentinel.core.audit.account import Account, Accounting
 from sentinel.core.audit.anchors import Anchors
+from sentinel.core.audit.drilled import Drilled
 from sentinel.core.audit.verified import Check, Verified
 from sentinel.errors import OwnFault
 
@@ -57,12 +59,24 @@ def verify(journals: Iterable[Found], anchors: Anchors) -> tuple[Verified, ...]:
     return tuple(_read(journal, anchors, None) for journal in journals)
 
 
-def account(journals: Sequence[Found], since: float, until: float, anchors: Anchors, cluster: str = "") -> Account:
-    """What they say of this time, wall seconds, as far as they can be believed. Raises OwnFault."""
+def account(
+    journals: Sequence[Found],
+    since: float,
+    until: float,
+    anchors: Anchors,
+    cluster: str = "",
+    drills: Sequence[Path] = (),
+) -> Account:
+    """What they say of this time, wall seconds, as far as they can be believed. Raises OwnFault.
+
+    `drills`: files with what `sentinel drill run -o json` said.
+    """
+    run = sorted(map(_drilled, drills), key=lambda drill: drill.started)
     accounting = Accounting(since, until, cluster)
     seen = accounting.close({journal.name: _read(journal, anchors, accounting) for journal in journals})
     chains = (one.verified.head.chain for one in seen.sources if one.verified.head is not None)
-    return replace(seen, lost=(*anchors.elsewhere(chains), *anchors.contradicting))
+    within = tuple(drill for drill in run if since <= drill.started <= until)
+    return replace(seen, lost=(*anchors.elsewhere(chains), *anchors.contradicting), drills=within)
 
 
 def gather(source: str) -> Anchors:
@@ -76,6 +90,15 @@ def gather(source: str) -> Anchors:
             return told.gather(lines)
     except OSError as error:
         raise OwnFault(f"{source}: {error.strerror or type(error).__name__}") from error
+
+
+def _drilled(file: Path) -> Drilled:
+    try:
+        return drilled.read(json.loads(file.read_bytes()))
+    except OSError as error:
+        raise OwnFault(f"{file}: {error.strerror or type(error).__name__}") from error
+    except ValueError as error:
+        raise OwnFault(f"{file}: expected what `sentinel drill run -o json` says: {error}") from error
 
 
 def _read(journal: Found, anchors: Anchors, accounting: Accounting | None) -> Verified:

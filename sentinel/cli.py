@@ -538,6 +538,7 @@ def report(
     since: Annotated[str, typer.Option(help="2026-11-21T02:43:06Z, or 30d for thirty days ago.")] = "30d",
     until: Annotated[str, typer.Option(help="In the same words; now by default.")] = "",
     anchors: Heads = "",
+    drill: Annotated[list[Path], typer.Option(help="What `drill run -o json` said. Repeatable.")] = [],  # noqa: B006
     cluster: Annotated[str, typer.Option(help="Whose name stands above it.")] = "",
     output: Annotated[Form, typer.Option("--output", "-o", help="markdown, html or json.")] = Form.MARKDOWN,
 ) -> None:
@@ -558,7 +559,7 @@ def report(
         typer.echo("--since: expected a moment before --until", err=True)
         raise typer.Exit(BAD_CONFIG)
     with _given():
-        seen = auditing.account(auditing.find(journal), begin, end, auditing.gather(anchors), cluster)
+        seen = auditing.account(auditing.find(journal), begin, end, auditing.gather(anchors), cluster, drill)
     match output:
         case Form.JSON:
             typer.echo(json.dumps(evidence.as_json(seen), indent=2))

@@ -182,7 +182,7 @@ class Witness:
             if people is not None:
                 subject.people = self._people(subject, people, budget)
                 pager = pagers[subject.people.name] = self._pager(seen, client, stack)
-                pager.paged = paged_to(journal, name)
+                pager.paged = paged_to(journal, subject.people.name)
                 reviewed = (row.of(subject.people.name) for row in journal)
                 self._expect(subject.people, (self.metrics.of_groups(name, people), pager, *reviewed))
         lanes = {lane.name for subject in self.subjects.values() for lane in subject.lanes}

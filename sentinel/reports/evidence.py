@@ -12,8 +12,10 @@ from typing import Any
 
 from sentinel import __version__
 from sentinel.core.audit.account import LEAST, Account, Outage
+from sentinel.core.audit.drilled import Drilled
 from sentinel.core.audit.incidents import Incident
 from sentinel.core.audit.pairs import Pair, least_proven
+from sentinel.core.drill.ruling import Verdict as Ruled
 from sentinel.core.gateway import course_json
 from sentinel.core.gateway.failover import Verdict
 from sentinel.core.page import rfc3339
@@ -61,17 +63,26 @@ def headline(account: Account) -> tuple[str, str]:
     """The mood (bad, warn, ok) and the sentence above all else."""
     if account.broken:
         return "bad", "A journal is not what was written, or is gone. Below is what is left, up to there."
-    stood = [one for one in account.incidents if one.ended is None]
-    violations = sum(outage.verdict is Verdict.VIOLATION for outage in account.outages)
-    if account.incidents or violations:
-        open_ = f", {len(stood)} of them open at the end" if stood else ""
-        told = [f"{_count(len(account.incidents), 'breach', 'breaches')}{open_}"] if account.incidents else []
-        told += [f"{_count(violations, 'outage')} of a gateway beyond the promise"] if violations else []
+    told = _wrong(account)
+    if told:
         return "bad", f"{' and '.join(told)}."
     if account.exit_code:
         share = _share(account.proven)
         return "warn", f"No breach was seen, and only {share} of the time of all pairs was proven. That is no proof."
     return "ok", f"No breach was seen, and {_share(account.proven)} of the time of all pairs was proven."
+
+
+def _wrong(account: Account) -> list[str]:
+    """What is worst, counted."""
+    stood = sum(one.ended is None for one in account.incidents)
+    open_ = f", {stood} of them open at the end" if stood else ""
+    violations = sum(outage.verdict is Verdict.VIOLATION for outage in account.outages)
+    failed = sum(drill.verdict is Ruled.FAIL or bool(drill.unhealed) for drill in account.drills)
+    return [
+        *([f"{_count(len(account.incidents), 'breach', 'breaches')}{open_}"] if account.incidents else []),
+        *([f"{_count(violations, 'outage')} of a gateway beyond the promise"] if violations else []),
+        *([f"{_count(failed, 'failed drill')}"] if failed else []),
+    ]
 
 
 def sections(account: Account) -> tuple[Section, ...]:
@@ -84,7 +95,7 @@ def sections(account: Account) -> tuple[Section, ...]:
         _inconclusive(account),
         _failovers(account),
         _gaps(account),
-        Section("Drills", ("None is recorded: this version has none.",)),
+        _drills(account),
     )
 
 
@@ -142,7 +153,10 @@ def as_json(account: Account) -> dict[str, Any]:
             }
             for gap in account.gaps
         ],
-        "drills": [],
+        "drills": [
+            asdict(drill) | {"started": rfc3339(drill.started), "verdict": drill.verdict.value}
+            for drill in account.drills
+        ],
         "left_out": account.left_out,
     }
 
@@ -307,6 +321,24 @@ def _gaps(account: Account) -> Section:
     )
     table = Table(("journal", "since", "until", "for", "why"), rows, (3,), max(0, len(account.gaps) - MOST_ROWS))
     return Section("When nobody was looking", (sentence,), table)
+
+
+def _drills(account: Account) -> Section:
+    if not account.drills:
+        return Section("Drills", ("No result of a drill was given (--drill, what sentinel drill run -o json says).",))
+    passed = sum(drill.verdict is Ruled.PASS for drill in account.drills)
+    drills = _count(len(account.drills), "drill")
+    sentence = f"{drills}, {passed} passed. An outage of a drill is no less one of the failovers."
+    rows = tuple(map(_drill_row, account.drills[:MOST_ROWS]))
+    head = ("started", "drill", "gateway", "verdict", "F_lower to F_upper", "promise", "why")
+    return Section("Drills", (sentence,), Table(head, rows, (4, 5), max(0, len(account.drills) - MOST_ROWS)))
+
+
+def _drill_row(one: Drilled) -> tuple[str, ...]:
+    bounds = "no figure" if one.lower is None or one.upper is None else f"{one.lower:.1f} to {one.upper:.1f} s"
+    healed = f", NOT HEALED: {one.unhealed}" if one.unhealed else ""
+    what = f"{one.drill}, {one.variant}"
+    return (when(one.started), what, one.gateway, one.verdict.value, bounds, span(one.within), f"{one.why}{healed}")
 
 
 def _figures(what: str, seconds: Sequence[float]) -> str:

@@ -1,5 +1,7 @@
 """The witness on a real API server: what it sees by itself, with tokens of every account it was given."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from tests.support import manifests
 from tests.support.alertmanager import Alertmanager
 from tests.support.controlplane import CONTROLLERS, ControlPlane
 from tests.support.eventually import eventually
-from tests.support.sentinels import Sentinel
+from tests.support.sentinels import COMMAND, Sentinel
 from tests.support.webhook import Webhook
 
 READS = manifests.rule(["get", "list"], ["secrets"])
@@ -67,7 +69,9 @@ def scene() -> Iterator[Scene]:
         cluster.admin.apply(*(manifests.namespace(name) for name in spaces))
         cluster.admin.apply(manifests.account("team-a", "builder"), manifests.account("team-b-jobs", "runner"))
         cluster.admin.apply(*objects)
-        witness = stack.enter_context(Witness(cluster, objects))
+        witness = Witness(cluster, objects)
+        witness._env["SENTINEL__JOURNAL__PATH"] = str(witness.folder / "journal.jsonl")
+        stack.enter_context(witness)
         tenant = stack.enter_context(under_witness(cluster, objects, "team-a", witness))
         witness.wait_up()
         tenant.wait_up()
@@ -266,3 +270,22 @@ def test_a_group_of_people_is_a_breach_by_the_words_of_a_review_and_says_so(scen
     eventually(lambda: shut(scene.witness, subject="team-a", **labels), SETTLED, lambda: story(scene.witness))
 
     assert {row["reason"] for row in rows if row["active"]} == {"review"}
+
+
+def test_what_it_saw_is_in_its_journal_for_an_auditor(scene: Scene) -> None:
+    """The last one: of all that the tests before did."""
+    scene.witness.stop()
+    journal, heads = scene.witness.folder / "journal.jsonl", scene.witness.process.log
+    said = [
+        json.loads(subprocess.run([COMMAND, "report", *words, "--journal", journal, "-o", "json"],
+                                  capture_output=True, timeout=60, check=False).stdout)
+        for words in (["verify", "--anchors", heads], ["--since", "1h"])
+    ]  # fmt: skip
+    (verified,), seen = said[0]["journals"], said[1]
+
+    assert (verified["standing"], verified["anchored"]) == ("ok", verified["last"])
+    proven = {(pair["tenant"], pair["target"]): pair["proofs"] for pair in seen["pairs"]}
+    assert min(proven["team-a", "team-b"], proven["team-b", "team-a"], proven["team-a/people", "team-b"]) > 0
+    paged = {found["identity"] for found in seen["breaches"] if found["to_page_seconds"] is not None}
+    assert {"self", "default", "team-b-jobs/runner", "group:oidc:developers"} <= paged
+    assert {found["ending"] for found in seen["breaches"]} == {"closed"}

@@ -364,3 +364,22 @@ def test_verify_reads_what_kubectl_logs_prints_and_what_was_posted(tmp_path):
 
     place.write_text(posted.replace(row["hash"], "0" * 64))
     assert cli("verify", "--journal", folder, "--anchors", place).returncode == 1
+
+
+def test_what_a_drill_said_is_in_the_report_and_a_failed_one_is_told_first(tmp_path, written):
+    said = {
+        "run": "r1", "drill": "provider-outage", "gateway": "chat", "fault": {"variant": "kill"}, "verdict": "fail",
+        "why": "nobody else answered", "started": rfc3339(BEGIN + DAY), "unhealed": "",
+        "failover": {"lower": 31.0, "upper": 33.5, "within": 30.0},
+    }  # fmt: skip
+    file = tmp_path / "drill.json"
+    file.write_text(json.dumps(said))
+    begin, end = rfc3339(BEGIN + DAY / 2), rfc3339(BEGIN + 2 * DAY)
+
+    done = cli("--journal", written[0], "--since", begin, "--until", end, "--drill", file)
+    wrong = cli("--journal", written[0], "--drill", written[0] / "journal.jsonl")
+
+    assert done.returncode == 1, done.stderr
+    assert "**BAD**: 1 failed drill." in done.stdout
+    assert "| 2026-11-02 00:00:00 UTC | provider-outage, kill | chat | fail | 31.0 to 33.5 s | 30.0 s |" in done.stdout
+    assert (wrong.returncode, "drill run -o json" in wrong.stderr) == (2, True)

@@ -12,10 +12,12 @@ from typing import Any
 
 from sentinel.core.audit import pairs as pairs_
 from sentinel.core.audit.chain import Head
+from sentinel.core.audit.drilled import Drilled
 from sentinel.core.audit.incidents import ENDED, Incident, Incidents
 from sentinel.core.audit.pairs import Blind, Pair, Pairs, moment
 from sentinel.core.audit.presence import Gap, Presence
 from sentinel.core.audit.verified import Standing, Verified
+from sentinel.core.drill.ruling import Verdict as Ruled
 from sentinel.core.gateway import course_json
 from sentinel.core.gateway.course import Course
 from sentinel.core.gateway.failover import Verdict
@@ -98,6 +100,7 @@ class Account:
     requests: int
     left_out: int
     lost: tuple[Head, ...] = ()  # heads that were told of journals that are not here
+    drills: tuple[Drilled, ...] = ()  # of which a result was given
 
     @property
     def seconds(self) -> float:
@@ -121,8 +124,10 @@ class Account:
 
     @property
     def exit_code(self) -> int:
-        """0 proven; 1 a breach, a promise about a gateway broken, or a journal that was tampered with; 3 not proven."""
-        if self.broken or self.incidents or any(outage.verdict is Verdict.VIOLATION for outage in self.outages):
+        """0 proven; 1 a breach, an outage beyond the promise, a failed drill, a tampered journal; 3 not proven."""
+        violated = any(outage.verdict is Verdict.VIOLATION for outage in self.outages)
+        failed = any(drill.verdict is Ruled.FAIL or drill.unhealed for drill in self.drills)
+        if self.broken or self.incidents or violated or failed:
             return 1
         return 0 if self.pairs and self.proven >= LEAST else 3
 

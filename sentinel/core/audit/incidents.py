@@ -5,6 +5,7 @@ target that stand open at the same time. Where the tenant's sentinel and the wit
 journal, what they saw at the same time is one incident, too.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from sentinel.core.audit.pairs import moment
 
 MOST = 5000
 """Incidents, and pages, that are kept; the rest is counted."""
+LEAD_SECONDS = 10.0
+"""By which the witness may page, on a tenant's word, before it has seen the hole itself."""
 _OPENED = "opened"
 ENDED = ("closed", "allowed", "forgotten")
 
@@ -39,17 +42,19 @@ class Incident:
     questions: int = 1
     cause: str = ""
     audit_id: str = ""
-    paged: float | None = None  # when a page was first accepted
+    to_page: float | None = None  # seconds from the first evidence to the first page accepted; None: no push was
 
     @property
     def to_detect(self) -> float | None:
         """Seconds it may have stood unseen, at most; None where it was never proven shut before."""
         return None if self.closed_before is None else max(0.0, self.since - self.closed_before)
 
-    @property
-    def to_page(self) -> float | None:
-        """Seconds from the first evidence to the first page accepted; None where no push was."""
-        return None if self.paged is None else max(0.0, self.paged - self.since)
+
+class _Page(NamedTuple):
+    """A page that was accepted for the first time, so many seconds after its first evidence."""
+
+    at: float
+    seconds: float
 
 
 @dataclass
@@ -65,14 +70,16 @@ class Incidents:
     left_out: int = 0
     _open: dict[tuple[str, Subject], _Open] = field(default_factory=dict)
     _ended: list[Incident] = field(default_factory=list)
-    _pages: list[tuple[Subject, float, float]] = field(default_factory=list)
+    _pages: dict[Subject, list[_Page]] = field(default_factory=lambda: defaultdict(list))
+    _paged: int = 0
 
     def take(self, journal: str, at: float, row: Mapping[str, Any]) -> None:
         """A line about a question's breach, or about a page."""
         event, subject = str(row.get("event")), Subject(*(str(row.get(name, "")) for name in Subject._fields))
         if event == "paged":
-            if len(self._pages) < MOST:
-                self._pages.append((subject, moment(row.get("since")) or at, at))
+            self._paged += 1
+            if self._paged <= MOST:
+                self._pages[subject].append(_Page(at, float(row.get("seconds", 0.0))))
         elif event == _OPENED and not row.get("subsumed"):
             self._begin(journal, subject, at, row)
         elif event in ENDED:
@@ -82,7 +89,8 @@ class Incidents:
         """Those that stood in this time, the oldest first."""
         seen = [*self._ended, *(one.found for one in self._open.values())]
         within = (one for one in seen if one.since <= until and (one.ended is None or one.ended >= since))
-        return tuple(self._with_page(one) for one in _merged(within))
+        pages = {subject: sorted(found) for subject, found in self._pages.items()}
+        return tuple(_with_page(one, pages.get(one.subject, [])) for one in _merged(within))
 
     def _begin(self, journal: str, subject: Subject, at: float, row: Mapping[str, Any]) -> None:
         breach = row.get("breach") or {}
@@ -121,10 +129,13 @@ class Incidents:
         ended = moment((row.get("breach") or {}).get("ended")) or at
         self._ended.append(replace(known.found, ended=ended, ending=str(row["event"])))
 
-    def _with_page(self, one: Incident) -> Incident:
-        ends = float("inf") if one.ended is None else one.ended
-        pages = [at for subject, since, at in self._pages if subject == one.subject and one.since <= at <= ends]
-        return replace(one, paged=min(pages, default=None))
+
+def _with_page(one: Incident, pages: list[_Page]) -> Incident:
+    """The first page about it; one that is before it, and was taken by none before, is of somebody else's word."""
+    ends = float("inf") if one.ended is None else one.ended
+    mine = [page for page in pages if one.since - LEAD_SECONDS <= page.at <= ends]
+    pages[:] = [page for page in pages if page.at > ends]
+    return replace(one, to_page=mine[0].seconds) if mine else one
 
 
 def _merged(seen: Iterable[Incident]) -> list[Incident]:
