@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers test-failover test-alerting lint format manifests bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,12 @@ parts: ## the servers that the tests start, into a cache (about 8 minutes the fi
 
 test-failover: $(READY) ## 280 primaries that die, and README's table of what was said of it (five minutes)
 	@FAILOVER=full $(BIN)/pytest -s tests/wire/test_kills.py $(ARGS)
+
+parts-litellm: ## another real LLM gateway, for `make test-litellm` (750 MB)
+	@$(PYTHON) -m tests.parts litellm
+
+test-litellm: $(READY) parts-litellm ## the same faults, behind a litellm proxy (about three minutes)
+	@LITELLM=real $(BIN)/pytest tests/litellm $(ARGS)
 
 parts-peers: ## the other monitors that `make bench-peers` measures
 	@$(PYTHON) -m tests.parts peers
@@ -66,6 +72,7 @@ lock: ## the newest versions that pyproject.toml allows, pinned with their hashe
 	@$(LOCK) $(ARGS) --python-platform linux --extra fast pyproject.toml -o requirements/runtime.lock
 	@$(LOCK) $(ARGS) --python-platform linux --extra fast --extra browser pyproject.toml -o requirements/browser.lock
 	@$(LOCK) $(ARGS) requirements/build.in -o requirements/build.lock
+	@$(LOCK) $(ARGS) --universal tests/parts/litellm/requirements.in -o tests/parts/litellm/requirements.lock
 
 clean: ## what was made in this folder (not the parts, which other clones share)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

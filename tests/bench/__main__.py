@@ -1,17 +1,18 @@
-"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon cost daemon page relay
-network watch witness."""
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon cost daemon gateway page
+relay network watch witness."""
 
 import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import beacon, cost, daemon, network, page, peers, relay, table, watch, witness
+from tests.bench import beacon, cost, daemon, gateway, network, page, peers, relay, table, watch, witness
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "beacon": beacon.measure,
     "cost": cost.measure,
     "daemon": daemon.measure,
+    "gateway": gateway.measure,
     "network": network.measure,
     "page": page.measure,
     "relay": relay.measure,

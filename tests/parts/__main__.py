@@ -1,4 +1,4 @@
-"""Brings what is missing: `python3 -m tests.parts [tests|peers]`.
+"""Brings what is missing: `python3 -m tests.parts [tests|peers|litellm]`.
 
 One part after the other (a control plane takes 3 GB to compile), each line on
 the terminal one part. A part whose stamp carries today's recipe is left alone,
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.parts import cache
 from tests.parts.find import from_assets, is_made, stamp
-from tests.parts.recipes import NEWEST, RECIPES, DebianPackage, GoFiles, GoModule, NpmPackage, Recipe
+from tests.parts.recipes import NEWEST, RECIPES, DebianPackage, GoFiles, GoModule, NpmPackage, PythonPackage, Recipe
 
 GO = (1, 26)
 """What Kubernetes 1.36 asks for in its go.mod."""
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     group = arguments[0] if arguments else "tests"
     wanted = [recipe for recipe in RECIPES if recipe.group == group]
     if not wanted:
-        print(f"parts: no group {group!r}; there are tests and peers", file=sys.stderr)
+        print(f"parts: no group {group!r}; there are tests, peers and litellm", file=sys.stderr)
         return 2
     try:
         bring(wanted)
@@ -109,6 +109,8 @@ def make(recipe: Recipe) -> None:
             copy_from_module(recipe)
         elif isinstance(recipe, NpmPackage):
             install_npm(recipe, Path(folder))
+        elif isinstance(recipe, PythonPackage):
+            install_python(recipe, Path(folder))
         else:
             unpack_debian(recipe, Path(folder))
 
@@ -156,6 +158,19 @@ def install_npm(recipe: NpmPackage, folder: Path) -> None:
     script.write_text(
         f'#!/bin/sh\nexec node -r "{home / recipe.preload}" "{home / "node_modules" / recipe.script}" "$@"\n'
     )
+    script.chmod(0o755)
+    script.replace(cache.binaries() / recipe.binary)
+
+
+def install_python(recipe: PythonPackage, folder: Path) -> None:
+    # In its place at once: an environment that is moved does not start.
+    home = cache.private(recipe.binary)
+    shutil.rmtree(home, ignore_errors=True)
+    run(sys.executable, "-m", "venv", str(home))
+    pip = (str(home / "bin" / "pip"), "--disable-pip-version-check", "--quiet")
+    run("nice", *pip, "install", "--require-hashes", "-r", str(recipe.lock))
+    script = folder / "start.sh"
+    script.write_text(f'#!/bin/sh\nexec "{home / "bin" / recipe.binary}" "$@"\n')
     script.chmod(0o755)
     script.replace(cache.binaries() / recipe.binary)
 

@@ -142,7 +142,34 @@ class NpmPackage:
         return digest.hexdigest()
 
 
-Recipe = GoModule | DebianPackage | GoFiles | NpmPackage
+@dataclass(frozen=True)
+class PythonPackage:
+    """A part from PyPI in an environment of its own, pinned with all that it needs by the lock file in `folder`."""
+
+    name: str
+    version: str
+    minutes: int
+    binary: str
+    """Of the environment: what is started."""
+    group: str
+
+    @property
+    def lock(self) -> Path:
+        return HERE / self.name / "requirements.lock"
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        return (self.binary,)
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self).encode() + self.lock.read_bytes()).hexdigest()
+
+
+Recipe = GoModule | DebianPackage | GoFiles | NpmPackage | PythonPackage
 
 
 def command_for(group: str) -> str:
@@ -295,6 +322,8 @@ RECIPES: tuple[Recipe, ...] = (
         script="@portkey-ai/gateway/build/start-server.js",
         preload="loopback.js",
     ),
+    # The other gateway that many run: 120 packages, 750 MB.
+    PythonPackage("litellm", version="1.106.2", minutes=3, binary="litellm", group="litellm"),
     GoModule(
         "cloudprober",
         version="0.14.4",
