@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from sentinel.core.gateway import course_json, failover
 from sentinel.core.gateway.news import Ended
 from sentinel.core.page import Alert
 from sentinel.core.record import Series
+from sentinel.core.verdict import Reason, State, Verdict
 from sentinel.errors import Refused, Unreachable
 from sentinel.sinks import journal
 from sentinel.sinks.journal import MOST_WAITING, Journal
@@ -91,7 +92,8 @@ async def test_a_round_is_noted_with_what_is_believed_and_what_was_proven(path):
     belief = Belief()
     async with written(path) as (kept, _):
         sink = kept.of("team-a")
-        for record in (belief.held(NOON - 3), belief.held(NOON - 2), belief.blind(NOON - 1)):
+        wanted = replace(belief.held(NOON - 4), verdict=Verdict(State.HELD, Reason.ALLOWED, by="rates"))
+        for record in (wanted, belief.held(NOON - 3), belief.held(NOON - 2), belief.blind(NOON - 1)):
             sink.put(record)
         sink.note_unwatched(2.0)
         sink.end_round(a_round(NOON, {SERIES: NOON - 60, shut: 0.0}, gates=gates))
@@ -100,7 +102,7 @@ async def test_a_round_is_noted_with_what_is_believed_and_what_was_proven(path):
     assert (row["event"], row["tenant"], row["rounds"]) == ("round", "team-a", 1)
     assert (row["coverage"], row["unwatched"]) == (1.0, 2)
     assert row["gates_down"] == ["whoami"]
-    assert (row["proofs"], row["verdicts"]) == ({"team-b": 2}, {"held": 2, "inconclusive": 1})
+    assert (row["proofs"], row["verdicts"]) == ({"team-b": 2}, {"held": 3, "inconclusive": 1})
     assert row["breaches"] == [
         {"check": "api/secrets", "identity": "self", "target": "team-b", "since": "2026-11-21T11:59:00.000Z"}
     ]

@@ -119,6 +119,20 @@ def test_a_line_that_was_cut_does_not_swallow_the_next_which_says_so(path):
     assert journals.followed(path).cuts == 1
 
 
+def test_a_line_that_was_cut_on_the_day_before_is_accounted_for_in_that_days_file(path):
+    append(JournalFile(path, WEEK, ROOM), NOON)
+    with path.open("ab") as file:
+        file.write(b'{"v":1,"seq":3,"at":')
+    os.utime(path, (NOON, NOON))
+
+    append(JournalFile(path, WEEK, ROOM), NOON + DAY)
+
+    first, second = journals.files(path)
+    assert [found["event"] for found in journals.rows(first)] == ["file", "round", "torn"]
+    assert [found["event"] for found in journals.rows(second)] == ["file", "round"]
+    assert journals.followed(path).cuts == 1
+
+
 def test_a_line_that_lacks_only_its_end_is_whole(path):
     append(JournalFile(path, WEEK, ROOM), NOON)
     os.truncate(path, path.stat().st_size - 1)
@@ -287,7 +301,7 @@ def test_law_whatever_was_written_killed_and_rotated_the_chain_holds_and_nothing
                     kept = JournalFile(path, 3650 * DAY, ROOM)
                 case "restart":
                     kept = JournalFile(path, 3650 * DAY, ROOM)
-            if path.exists():
+            if what in ("write", "kill"):
                 os.utime(path, (at, at))
 
         walk = journals.followed(path)

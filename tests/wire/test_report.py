@@ -145,6 +145,22 @@ def test_a_part_of_the_time_has_only_what_was_in_it(written):
     assert not part.outages
 
 
+def test_what_another_process_proved_is_not_proven_by_this_one(tmp_path):
+    month = Month(tmp_path / "journal.jsonl", "witness")
+    month.start(BEGIN + HOUR)
+    for minute, proof in ((5, -5.0), (10, 7.0), (15, 12.0)):
+        at = month.started + 60 * minute
+        proofs = {"team-b": rfc3339(month.started + 60 * proof)}
+        month.say(at, event="round", tenant="team-a", questions=1, proofs={}, oldest_proof=proofs, breaches=[])
+    month.write()
+
+    found = auditing.account(auditing.find([tmp_path]), BEGIN + HOUR, BEGIN + 2 * HOUR, auditing.gather(""))
+
+    (pair,), (blind,) = found.pairs, found.blinds
+    assert (pair.unproven, pair.held) == (300.0, 300.0)
+    assert (blind.reason, blind.seconds) == ("unproven", 300.0)
+
+
 def test_what_the_tenant_and_the_witness_saw_at_the_same_time_is_one_incident(tmp_path):
     for name in ("witness", "team-a"):
         folder = tmp_path / name
