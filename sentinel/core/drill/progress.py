@@ -209,7 +209,7 @@ def _heard(terms: Terms, progress: Progress, heard: Heard) -> Progress:
 def _in_row(progress: Progress, heard: Heard) -> Progress:
     if heard.judged.outcome is Outcome.SERVED_PRIMARY:
         return replace(progress, row=progress.row + 1)
-    return replace(progress, row=0, back=None, last=heard.judged.outcome.value)
+    return replace(progress, row=0, back=None, last=f"{heard.judged.outcome.value}, {heard.judged.rule}")
 
 
 def _counted(terms: Terms, progress: Progress, judged: Judged) -> Progress:

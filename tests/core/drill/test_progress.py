@@ -26,6 +26,7 @@ from sentinel.core.drill.progress import (
 from sentinel.core.drill.ruling import Verdict, rule
 from sentinel.core.gateway.failover import Bounds, Episode, Live
 from sentinel.core.gateway.failover import Verdict as Ended
+from sentinel.core.gateway.foreign import Foreign
 from sentinel.core.gateway.outcome import Judged, Kind, Level, Outcome, Point
 from sentinel.core.gateway.provider import Served
 
@@ -213,7 +214,7 @@ def test_what_was_proven_to_fail_stays_failed_though_it_was_stopped():
 
 
 def test_the_answer_to_another_tenant_ends_and_fails_any_drill():
-    crossed = heard(4, O.FAILED_OVER, cross_talk=True)
+    crossed = heard(4, O.FAILED_OVER, foreign=(Foreign("the text", "abcdef"),))
 
     assert run(*WOUNDED, crossed).phase is Phase.REVERTING
     assert verdict(*WOUNDED, crossed, HEALED)[0] is Verdict.FAIL
