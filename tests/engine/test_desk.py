@@ -166,26 +166,29 @@ async def test_a_stranger_stands_while_it_is_repeated_and_no_longer(scene):
     assert scene.told.reports[-1].wrong_identity == frozenset()
 
 
-TCP = Series("net/tcp", "self", "team-001")
+ITS_OWN = [Series("net/tcp", "self", "team-001"), Series("crosstalk", "self", "gateway/chat")]
+"""What nobody can ask for a tenant: where packets come from and whose key it is cannot be borrowed."""
 
 
-async def test_about_packets_the_tenants_own_word_ends_what_it_began(scene):
-    scene.desk.take(claim(series=TCP))
+@pytest.mark.parametrize("series", ITS_OWN)
+async def test_about_what_only_it_can_ask_the_tenants_own_word_ends_what_it_began(scene, series):
+    scene.desk.take(claim(series=series))
     await scene.rounds()
-    assert scene.told.on == [TCP] and TCP not in scene.told.reports[-1].breach_since
+    assert scene.told.on == [series] and series not in scene.told.reports[-1].breach_since
     assert not scene.looks  # nobody else can ask from there
 
-    scene.desk.take(claim(series=TCP, over=True))
+    scene.desk.take(claim(series=series, over=True))
     await scene.rounds()
 
-    assert scene.told.reports[-1].breach_since[TCP] == 0.0
+    assert scene.told.reports[-1].breach_since[series] == 0.0
     await scene.rounds()
-    assert TCP not in scene.told.reports[-1].breach_since
+    assert series not in scene.told.reports[-1].breach_since
 
 
-async def test_a_tenant_that_falls_silent_about_packets_leaves_them_to_the_rule(scene):
-    scene.desk.take(claim(series=TCP))
+@pytest.mark.parametrize("series", ITS_OWN)
+async def test_a_tenant_that_falls_silent_about_that_leaves_it_to_the_rule(scene, series):
+    scene.desk.take(claim(series=series))
     scene.watch.clock.now += PATIENCE + 1
     await scene.rounds()
 
-    assert scene.told.reports[-1].breach_since[TCP] == 0.0
+    assert scene.told.reports[-1].breach_since[series] == 0.0
