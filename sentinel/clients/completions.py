@@ -143,6 +143,8 @@ def _trouble(error: OSError | ValueError) -> Trouble:
         return Trouble.DNS if known else Trouble.RESOLVER
     if isinstance(error, ssl.SSLError):
         return Trouble.TLS
+    if isinstance(error, ConnectionError) and error.errno is None:
+        return Trouble.RESET  # in the middle of the handshake, as asyncio tells it
     if isinstance(error, OSError):
         return _ERRNOS.get(error.errno, Trouble.RESOURCES)
     return Trouble.BUG

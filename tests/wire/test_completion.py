@@ -393,6 +393,28 @@ async def test_a_certificate_for_another_name_is_no_gateway(tmp_path):
     assert far.server.asked == [], "no key was sent there"
 
 
+async def test_who_closes_in_the_middle_of_the_handshake_has_ended_the_connection():
+    async def closes(reader, writer):
+        await reader.read(10)
+        writer.close()
+
+    server = await asyncio.start_server(closes, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
+    async with server:
+        probe = CompletionProbe(url, Dialect.OPENAI_CHAT, "chat", Completions(), Clock(), deadlines=PATIENT)
+        heard = await probe.ask(ASKED, stream=True)
+
+    assert heard.trouble is Trouble.RESET
+
+
+async def test_a_header_that_would_be_two_is_ours_and_nothing_is_sent():
+    async with gateway(FINE, headers={"X-Team": "sre\r\nX-Other: y"}) as far:
+        heard, judged = await far.ask()
+
+    assert (heard.trouble, judged.outcome) == (Trouble.BUG, O.HARNESS_ERROR)
+    assert far.server.connections == 0
+
+
 async def test_over_tls_to_who_is_trusted_all_is_the_same(tmp_path):
     authority = Authority(tmp_path)
     trusted = ssl.create_default_context(cafile=str(authority.ca_file))
