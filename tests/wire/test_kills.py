@@ -203,7 +203,7 @@ async def all_measured(
 ) -> list[Measured]:
     """The same, and those again during which this machine was too busy for us."""
     done: list[Measured] = []
-    for _ in range(4):
+    for _ in range(8):
         rows = await measured(front, kills, promise, tmp_path, room)
         done += [row for row in rows if row is not None]
         kills = [replace(kill, name=f"{kill.name}-again") for kill, row in zip(kills, rows, strict=True) if row is None]
@@ -243,7 +243,7 @@ async def test_of_twenty_gateways_whose_primaries_die_each_is_measured_and_judge
 
 
 @pytest.mark.skipif(not FULL, reason="five minutes: make test-failover")
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_twenty_kills_for_each_time_that_a_switch_takes(tmp_path):
     rng = random.Random(20)
     room = asyncio.Semaphore(2)
@@ -269,7 +269,7 @@ async def test_twenty_kills_for_each_time_that_a_switch_takes(tmp_path):
 def table(batches: Sequence[Sequence[Measured]]) -> list[str]:
     """README's."""
     head = "| fault | switch takes | kills | truth within the bounds | pass / indeterminate / violation | F_upper - truth: p50, p95, max |"
-    return [head, "| --- | --- | --- | --- | --- | --- |", *map(line, batches)]
+    return [head, "| --- | --- | --- | --- | --- | --- |", *map(line, filter(None, batches))]
 
 
 def share(rows: Sequence[Measured], fault: str) -> str:
