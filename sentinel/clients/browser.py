@@ -15,7 +15,8 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -43,7 +44,7 @@ _GUARD = 0.2
 _VIEW = (1280, 800)
 _MOST_TEXT = 64 * 1024
 _MOST_DIALOGS = 20
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "LD_LIBRARY_PATH")
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "LD_LIBRARY_PATH")
 _REPLACED = re.compile("context was destroyed|because of a navigation|Cannot find context")
 _ARGUMENTS = (
     "--disable-dev-shm-usage",  # a pod's /dev/shm has 64 MiB
@@ -172,6 +173,7 @@ class Browser:
         self._chromium: Chromium | None = None
         self._processes: frozenset[Process] = frozenset()
         self._killed: frozenset[Process] = frozenset()
+        self._folder: Path | None = None
         self._turn = asyncio.Lock()
         self.heavy = False
 
@@ -228,12 +230,14 @@ class Browser:
             raise NoBrowser("looking at a page needs playwright: pip install 'tenant-sentinel[browser]'") from error
         executable, self.heavy = self._found(), False
         before = processes.below(os.getpid())
-        self._playwright = await self._ours(async_playwright().start(), START)
+        self._folder = Path(tempfile.mkdtemp(prefix="sentinel-browser-"))
+        with _temporary(self._folder):
+            self._playwright = await self._ours(async_playwright().start(), START)
         launch = self._playwright.chromium.launch(
             executable_path=executable,
             chromium_sandbox=self._sandbox,
             args=list(_ARGUMENTS),
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env=_environment(self._folder),
             handle_sigint=False,  # who ends it is decided here
             handle_sigterm=False,
             handle_sighup=False,
@@ -301,6 +305,28 @@ class Browser:
                         await work
         self._kill(family)
         self._killed = processes.reap(self._killed)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)  # who is killed cleans nothing up
+            self._folder = None
+
+
+def _environment(folder: Path) -> dict[str, str | float | bool]:
+    """All that Chromium knows of ours."""
+    return {"TMPDIR": str(folder), **{name: os.environ[name] for name in _PASSED_ON if name in os.environ}}
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    """Playwright's own process takes its folder for temporary files from our environment, and from nowhere else."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

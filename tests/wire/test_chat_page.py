@@ -145,7 +145,10 @@ def as_process_1():
     libc.prctl(set_child_subreaper, 0, 0, 0, 0)
 
 
-async def test_a_browser_that_was_killed_is_started_again_and_nothing_of_it_is_left(as_process_1):
+async def test_a_browser_that_was_killed_is_started_again_and_nothing_of_it_is_left(
+    as_process_1, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     async with browser() as chromium:
         await visited(chromium, "")
         first = chromium._family()
@@ -163,6 +166,7 @@ async def test_a_browser_that_was_killed_is_started_again_and_nothing_of_it_is_l
     assert len(first) > 2
     assert (after.outcome, last.outcome) == (O.GOOD, O.GOOD)
     assert not processes.below(os.getpid()) & (first | second)
+    assert not list(tmp_path.iterdir())
 
 
 async def test_chromium_knows_nothing_of_ours(monkeypatch):
