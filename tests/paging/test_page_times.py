@@ -12,7 +12,7 @@ from sentinel.core.paging.ours import ALWAYS
 from sentinel.page_times import PageTimes
 from sentinel.sinks.page_time_metrics import PageTimeMetrics
 from sentinel.verify_alerting import Places
-from tests.core.paging.stack import BREACH, Stack
+from tests.core.paging.stack import BREACH, Stack, alert
 from tests.paging.impostor import Impostor, Said, alertmanager, prometheus
 
 
@@ -80,6 +80,14 @@ async def test_what_cannot_be_read_any_more_is_unknown_and_not_as_it_was(town: T
 
     assert math.isnan(town.worst() or 0)
     assert town.registry.get_sample_value("sentinel_page_verified_timestamp_seconds") == verified
+
+
+async def test_a_ticket_has_no_series_since_it_may_take_its_time(town: Town) -> None:
+    town.stack.groups[0]["rules"].append(alert("SentinelReviewOnly", labels={"severity": "warning"}))
+
+    await town.look()
+
+    assert town.worst("SentinelReviewOnly") is None
 
 
 async def test_an_alert_that_is_no_longer_there_has_no_series(town: Town) -> None:

@@ -128,6 +128,9 @@ def test_who_is_not_told_waits_for_the_peers_before_it() -> None:
     assert "position in the ring" not in terms(stack, path="push")
     assert "1 of 3" in stack.look().notes[0]
 
+    stack.told.append("http://10.0.0.8:9093/api/v2/alerts")
+    assert terms(stack)["position in the ring"] == 10
+
 
 def drop_the_rule(stack: Stack) -> None:
     stack.groups[0]["rules"].remove(stack.rule())
@@ -215,6 +218,7 @@ BOTH, RULE = ("rule", "push"), ("rule",)
         (inhibit(['alertname=~"Sentinel.+|KubeDown"'], ['path="rule"'], "cluster"), Fault.INHIBITED, RULE),
         (inhibit(['severity="critical"'], ['alertname=~".*Breach"'], "tenant"), Fault.INHIBITED, BOTH),
         (inhibit(['alertname=~"Sentinel.*Down|.+"'], ['severity="critical"']), Fault.INHIBITED, BOTH),
+        (inhibit(['alertname=~"Sentinel?.+"'], ['severity="critical"']), Fault.INHIBITED, BOTH),
     ],
 )
 def test_what_can_swallow_a_page_is_named(spoil: Spoil, fault: Fault, paths: tuple[str, ...]) -> None:

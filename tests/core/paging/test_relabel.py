@@ -24,6 +24,7 @@ def after(*written: dict[str, Any]) -> Outcome:
         ({"source_labels": ["alertname", "severity"], "regex": "Sentinel.*;critical", "action": "keep"}, Truth.NO),
         ({"source_labels": ["team"], "regex": ".+", "action": "keep"}, Truth.YES),
         ({"source_labels": ["tenant"], "regex": "team-a", "action": "drop"}, Truth.OPEN),
+        ({"source_labels": ["tenant"], "regex": "team-a", "action": "keep"}, Truth.OPEN),
         ({"source_labels": ["tenant"], "regex": ".*", "action": "keep"}, Truth.NO),
         ({"source_labels": ["severity"], "target_label": "alertname", "action": "dropequal"}, Truth.NO),
         ({"source_labels": ["severity"], "target_label": "alertname", "action": "keepequal"}, Truth.YES),
