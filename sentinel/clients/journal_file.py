@@ -109,9 +109,11 @@ class JournalFile:
         """Give how many were written: the rest has no room in this day."""
         self._look()
         if self._is_older_than(day):
+            # Before anything is written to it, which makes it today's.
+            written = day_of(self.path.stat().st_mtime)
             if self._rest:
                 self._write(self._mended(rows[0].at))
-            self._rotate(day)
+            self._rotate(day, written)
         about = self._mended(rows[0].at)
         head, size, lines = self._head(), self._left.size if self._left else 0, []
         for number, row in enumerate([*about, *rows]):
@@ -212,8 +214,7 @@ class JournalFile:
         # A clock that was set back must not cost the day it went back to.
         return written < day and not self.path.with_name(f"{self.path.name}.{written}").exists()
 
-    def _rotate(self, day: str) -> None:
-        written = day_of(self.path.stat().st_mtime)
+    def _rotate(self, day: str, written: str) -> None:
         self.path.rename(self.path.with_name(f"{self.path.name}.{written}"))
         self._left, self._rest, self._unended = None, b"", False
         if self._remove_old(day):
