@@ -9,7 +9,6 @@ that the far side sends may cost more than it is worth. Used by `probes.completi
 import asyncio
 import errno
 import ipaddress
-import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,6 +21,7 @@ import aiohappyeyeballs
 from yarl import URL
 
 from sentinel import __version__
+from sentinel.clients.answer import Answer, NotALine
 from sentinel.clients.clock import Clock
 from sentinel.clients.exchange import Ear, Exchange
 from sentinel.core.gateway.completion import Trouble
@@ -29,7 +29,6 @@ from sentinel.errors import ClientError, OwnFault
 
 USER_AGENT = f"tenant-sentinel/{__version__}"
 _SECOND_ADDRESS = 0.25  # seconds after which the next address is tried as well: RFC 8305, section 5
-_UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\U0010ffff]")
 _Addresses = Sequence[tuple[int, int, int, str, tuple[Any, ...]]]
 
 
@@ -59,7 +58,7 @@ class Completions:
         `until`: on the loop's clock, for the name, the connection and TLS.
         """
         where = URL(url, encoded=True)
-        exchange = Exchange(_request(where, headers, body), ear, self._clock)
+        exchange = Exchange(_answer(where, headers, body), ear, self._clock)
         try:
             await self._connected(where, exchange, until)
             yield exchange
@@ -110,8 +109,8 @@ async def _addresses(host: str, port: int) -> _Addresses:
     return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
 
 
-def _request(where: URL, headers: Mapping[str, str], body: bytes) -> bytes:
-    """As it goes out. Raises Broken where something in it is no line."""
+def _answer(where: URL, headers: Mapping[str, str], body: bytes) -> Answer:
+    """What will come back for this. Raises Broken where something in it cannot be sent."""
     host = where.host_subcomponent or ""
     ours = {
         "Host": host if where.is_default_port() else f"{host}:{where.port}",
@@ -120,11 +119,11 @@ def _request(where: URL, headers: Mapping[str, str], body: bytes) -> bytes:
         "Content-Length": str(len(body)),
     }
     given = {name.lower() for name in headers}
-    lines = {name: value for name, value in ours.items() if name.lower() not in given} | dict(headers)
-    head = [f"POST {where.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
-    if any(_UNFIT.search(line) for line in head):
-        raise Broken(Trouble.BUG)
-    return "\r\n".join((*head, "", "")).encode() + body
+    fields = {name: value for name, value in ours.items() if name.lower() not in given} | dict(headers)
+    try:
+        return Answer(where.raw_path_qs, fields, body)
+    except NotALine as error:
+        raise Broken(Trouble.BUG) from error
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext | None:

@@ -1,6 +1,6 @@
 """One request and its answer, on a connection of its own; each byte keeps the time at which it came.
 
-    bytes, with their times -> gathered -> http1.Reader -> Ear: connected, answered, heard, heard, ..., ended
+    bytes, with their times -> gathered -> Answer -> Ear: connected, answered, heard, heard, ..., ended
 
 Nothing is woken for a token but this: it notes the time. While the ear is in a hurry all is read at once,
 and later every 0.2 s, since sixty tokens read together cost a fifth of what they cost one by one, each with
@@ -12,9 +12,9 @@ import ssl
 from collections.abc import Mapping
 from typing import Protocol, cast
 
+from sentinel.clients.answer import Answer
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway.completion import Trouble
-from sentinel.core.gateway.http1 import Reader
 from sentinel.core.gateway.transcript import MOST_STREAM
 
 GATHER_SECONDS = 0.2
@@ -54,10 +54,9 @@ class Ear(Protocol):
 class Exchange(asyncio.Protocol):
     """The connection's protocol: writes the request, reads the answer, and leaves when it is over."""
 
-    def __init__(self, request: bytes, ear: Ear, clock: Clock) -> None:
-        """The request as it goes out."""
-        self._request, self._ear, self._clock = request, ear, clock
-        self._reader = Reader()
+    def __init__(self, answer: Answer, ear: Ear, clock: Clock) -> None:
+        """The answer that is to come, whose request goes out first."""
+        self._answer, self._ear, self._clock = answer, ear, clock
         self._told = False
         self._over = False
         self._gathered: list[tuple[bytes, float]] = []
@@ -70,7 +69,7 @@ class Exchange(asyncio.Protocol):
         """The request goes out in one packet."""
         self._transport = cast("asyncio.Transport", transport)
         self._ear.connected(self._clock.monotonic())
-        self._transport.write(self._request)
+        self._transport.write(self._answer.request)
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came."""
@@ -95,11 +94,11 @@ class Exchange(asyncio.Protocol):
                 self._end(error, at)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It ended, well or not: whether the answer is whole is for the reader to say."""
+        """It ended, well or not: whether the answer is whole is for what came to say."""
         self.catch_up()
         at = self._clock.monotonic()
         if self._told:
-            self._end(None if exc is None and self._reader.end() else Trouble.ABORT, at)
+            self._end(None if exc is None and self._answer.end() else Trouble.ABORT, at)
         else:
             self._end(Trouble.TLS if isinstance(exc, ssl.SSLError) else Trouble.RESET, at)
 
@@ -111,15 +110,15 @@ class Exchange(asyncio.Protocol):
             self._transport.abort()
 
     def _read(self, data: bytes, at: float) -> None:
-        body = self._reader.feed(data)
-        head = self._reader.head
+        body = self._answer.feed(data)
+        head = self._answer.head
         if head is not None and not self._told:
             self._told = True
             self._ear.answered(head.status, _kept(head.headers), at)
         wanted = not body or self._ear.heard(body, at)
-        if self._reader.over or not wanted:
+        if self._answer.over or not wanted:
             self._end(None, at)
-        elif self._reader.broken or self._received > MOST_RECEIVED:
+        elif self._answer.broken or self._received > MOST_RECEIVED:
             self._end(Trouble.ABORT if self._told else Trouble.PROTOCOL, at)
 
     def _end(self, why: Trouble | Exception | None, at: float) -> None:

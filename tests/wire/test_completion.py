@@ -540,7 +540,7 @@ async def test_a_letter_cut_in_two_by_the_network_is_whole_and_one_cut_by_the_se
     assert (cut.outcome, cut.rule) == (O.CORRUPTED_STREAM, "bytes that are no text")
 
 
-@pytest.mark.parametrize("size", [b"FFFFFFFFFFFFFFFFFF\r\n", b"-1\r\n", b"zz\r\n", b"5\r\nabcdefghij\r\n"])
+@pytest.mark.parametrize("size", [b"FFFFFFFFFFFFFFFFFFFFFF\r\n", b"-1\r\n", b"zz\r\n", b"5\r\nabcdefghij\r\n"])
 @pytest.mark.parametrize("together", [True, False], ids=["in one packet", "in many"])
 async def test_chunk_sizes_that_lie_are_a_broken_connection(size, together):
     packets = [head("200 OK", "text/event-stream", CHUNKED), *pieces(ROLE, *words(4)), size]

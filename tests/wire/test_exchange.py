@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from sentinel.clients import exchange
+from sentinel.clients.answer import Answer
 from sentinel.clients.exchange import MOST_GATHERED, Exchange
 from sentinel.core.gateway.completion import Trouble
 
@@ -62,7 +63,7 @@ def clock():
 
 @pytest.fixture
 def wire(ear, clock):
-    return Exchange(b"", ear, clock)
+    return Exchange(Answer("/", {"Host": "a", "Content-Length": "0"}, b""), ear, clock)
 
 
 def came(wire, clock, *packets):
@@ -121,7 +122,7 @@ async def test_a_bug_of_the_ear_is_told_as_such_and_not_as_a_broken_connection(w
 
 async def test_what_ends_with_its_connection_is_whole_unless_that_was_broken(ear, clock):
     for error, why in ((None, None), (ConnectionResetError(), Trouble.ABORT)):
-        wire = Exchange(b"", ear, clock)
+        wire = Exchange(Answer("/", {"Host": "a", "Content-Length": "0"}, b""), ear, clock)
         wire.data_received(b"HTTP/1.1 200 OK\r\n\r\nab")
 
         wire.connection_lost(error)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.core.gateway.http1 import MOST_LINE, Reader
+from sentinel.clients.answer import MOST_LINES, Answer, NotALine
 
 HEADS = [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 503\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No Content\r\n"]
 FIELDS = [
@@ -39,8 +39,12 @@ ANSWER = st.builds(
 STREAM = ANSWER | st.lists(PIECE, max_size=12).map(b"".join)
 
 
+def answer():
+    return Answer("/v1/chat/completions", {"Host": "gateway", "Content-Length": "0"}, b"")
+
+
 def read(*chunks):
-    reader = Reader()
+    reader = answer()
     body = b"".join([reader.feed(chunk) for chunk in chunks if not (reader.over or reader.broken)])
     return reader.head, body, reader.broken, reader.end()
 
@@ -83,7 +87,7 @@ OPEN = b"HTTP/1.1 200 OK\r\n\r\n"
         (COUNTED + b"hello and more", 200, b"hello", True),
         (COUNTED + b"hell", 200, b"hell", False),
         (CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", 200, b"hello", True),
-        (CHUNKED + b"5 ; a=b\r\nhello\r\n0\r\nX: trailer\r\n\r\n", 200, b"hello", True),
+        (CHUNKED + b"5;a=b\r\nhello\r\n0\r\nX: trailer\r\n\r\n", 200, b"hello", True),
         (CHUNKED + b"5\r\nhello\r\n", 200, b"hello", False),
         (CHUNKED + b"5\r\nhello\r\n0\r\n", 200, b"hello", False),
         (OPEN + b"hello", 200, b"hello", True),
@@ -116,7 +120,7 @@ def test_a_body_ends_where_its_head_says(stream, status, body, whole):
         (CHUNKED + b"5\r\nhello\r\nzz\r\n", b"hello"),
         (CHUNKED + b"5\r\nhello\r\n-1\r\n", b"hello"),
         (CHUNKED + b"5\r\nhello and more", b"hello"),
-        (CHUNKED + b"FFFFFFFFFFFFFFFFFF\r\n", b""),
+        (CHUNKED + b"FFFFFFFFFFFFFFFFFFFFFF\r\n", b""),
         (CHUNKED + b"\r\n", b""),
     ],
     ids=repr,
@@ -131,14 +135,14 @@ def test_what_is_no_http_is_broken_and_what_came_before_is_read(stream, body):
     ("begin", "line"),
     [
         (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 10_000),
-        (b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 2 * MOST_LINE),
-        (CHUNKED, b"5;" + b"x" * 2 * MOST_LINE),
+        (b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 2 * MOST_LINES),
+        (CHUNKED, b"5;" + b"x" * 2 * MOST_LINES),
         (CHUNKED + b"0\r\n", b"X: y\r\n" * 10_000),
     ],
     ids=["headers", "a header", "an extension", "trailers"],
 )
 def test_lines_without_end_are_broken_soon(begin, line):
-    reader = Reader()
+    reader = answer()
 
     tracemalloc.start()
     reader.feed(begin)
@@ -150,3 +154,17 @@ def test_lines_without_end_are_broken_soon(begin, line):
 
     assert reader.broken
     assert peak < 200_000
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: b", "a\nb", "a\0"])
+def test_what_is_no_line_is_not_sent(value):
+    with pytest.raises(NotALine):
+        Answer("/", {"Host": "gateway", "Content-Length": "0", "Authorization": value}, b"")
+
+
+def test_the_request_goes_out_as_it_was_given():
+    asked = Answer("/v1?a=b", {"Host": "gateway", "X-Config": '{"a": 1}', "Content-Length": "2"}, b"{}")
+
+    assert (
+        asked.request == b'POST /v1?a=b HTTP/1.1\r\nHost: gateway\r\nX-Config: {"a": 1}\r\nContent-Length: 2\r\n\r\n{}'
+    )
