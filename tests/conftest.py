@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.controlplane import CONTROLLERS, ControlPlane
@@ -39,6 +40,13 @@ def _no_process_left_behind() -> Iterator[None]:
     if left := children() - before:
         names = ", ".join(sorted(name_of(pid) for pid in left))
         pytest.fail(f"child processes left behind: {names}")
+
+
+@pytest.fixture(autouse=True)
+def _no_log_configured_for_the_next() -> Iterator[None]:
+    """A command that runs within a test configures the log of the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_configure() -> None:
