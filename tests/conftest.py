@@ -13,6 +13,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.controlplane import CONTROLLERS, ControlPlane
+from tests.support.eventually import eventually
 
 # The gate tells the same stories every time: a change is not to blame for a story that nobody had told before it.
 # `make laws` looks for new ones. How long a story takes, on a machine that is busy with other things, is no law.
@@ -37,8 +38,11 @@ def _no_process_left_behind() -> Iterator[None]:
     """A server that outlives its test is a leak here, and would be one in the product."""
     before = children()
     yield
-    if left := children() - before:
-        names = ", ".join(sorted(name_of(pid) for pid in left))
+    try:
+        # Who was killed takes a moment to be gone.
+        eventually(lambda: not children() - before, 5.0)
+    except TimeoutError:
+        names = ", ".join(sorted(name_of(pid) for pid in children() - before))
         pytest.fail(f"child processes left behind: {names}")
 
 

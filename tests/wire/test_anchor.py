@@ -1,6 +1,7 @@
 """The place outside that is told of the journal's head: what it answers, and what becomes of it."""
 
 import asyncio
+import contextlib
 import json
 from typing import Self
 
@@ -21,12 +22,14 @@ class Place:
         self.heads: list[bytes] = []
         self.paths: list[str] = []
         self._status, self._delay = status, delay
+        self._ends = asyncio.Event()
         self.port = free_port()
 
     async def _take(self, request: web.Request) -> web.Response:
         self.heads.append(await request.read())
         self.paths.append(request.path)
-        await asyncio.sleep(self._delay)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ends.wait(), self._delay)
         return web.Response(status=self._status, headers={"Location": "/elsewhere"})
 
     async def __aenter__(self) -> Self:
@@ -38,6 +41,7 @@ class Place:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._ends.set()
         await self._runner.cleanup()
 
 
