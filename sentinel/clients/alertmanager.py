@@ -9,13 +9,13 @@ import json
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import aiohttp
 
 from sentinel import __version__
+from sentinel.clients.session import Session
 from sentinel.core.api.reply import clean
 from sentinel.errors import BadReply, OwnFault, Refused, Throttled, TimedOut, Unreachable
 
@@ -43,35 +43,20 @@ class Receiver:
         return self.url
 
 
-class Alertmanagers:
+class Alertmanagers(Session):
     """A session to all of them, used as `async with`."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         """`timeout` in seconds, for each post and each look-up."""
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Open the session; connections are made when there is something to send."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=2, ttl_dns_cache=10),
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            headers=_HEADERS,
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+    def _options(self) -> dict[str, Any]:
+        return {
+            "connector": aiohttp.TCPConnector(limit=0, limit_per_host=2, ttl_dns_cache=10),
+            "timeout": aiohttp.ClientTimeout(total=self._timeout),
+            "auto_decompress": False,
+            "headers": _HEADERS,
+        }
 
     async def post(self, receiver: Receiver, alerts: Sequence[Mapping[str, Any]]) -> None:
         """Hand over alerts, all or none.

@@ -1,13 +1,13 @@
 """The place outside where heads of the journal's chain are posted to: a small JSON, and any 2xx is a yes."""
 
 import json
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from sentinel import __version__
+from sentinel.clients.session import Session
 from sentinel.errors import BadReply, Refused, TimedOut, Unreachable
 
 TIMEOUT = 5.0
@@ -15,7 +15,7 @@ TIMEOUT = 5.0
 _HEADERS = {"User-Agent": f"tenant-sentinel/{__version__}", "Content-Type": "application/json"}
 
 
-class AnchorClient:
+class AnchorClient(Session):
     """A session to it, used as `async with`."""
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
@@ -24,24 +24,12 @@ class AnchorClient:
         # Whatever else stands in the URL may be a secret, and errors are logged.
         self._name = urlsplit(url).hostname or ""
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Open the session; connections are made when there is something to send."""
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            headers=_HEADERS,
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+    def _options(self) -> dict[str, Any]:
+        return {
+            "timeout": aiohttp.ClientTimeout(total=self._timeout),
+            "headers": _HEADERS,
+        }
 
     async def post(self, head: dict[str, Any]) -> None:
         """Hand over a head. Raises Unreachable, TimedOut, Refused (4xx), or BadReply (anything else that is no 2xx)."""

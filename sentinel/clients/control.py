@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
 from sentinel import __version__
+from sentinel.clients.session import Session
 from sentinel.clients.tokens import NoToken, Source
 from sentinel.core.api.reply import clean
 from sentinel.errors import BadReply, Refused, TimedOut, Unreachable
@@ -26,7 +26,7 @@ class Taken(Refused):
     """Somebody else's stands there already: 409."""
 
 
-class Control:
+class Control(Session):
     """A session to one control address, used as `async with`."""
 
     def __init__(self, url: str, token: Source | None = None, timeout: float = TIMEOUT) -> None:
@@ -34,25 +34,13 @@ class Control:
         self._url = url.rstrip("/")
         self._token = token or NoToken()
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Open the session."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True),
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            headers={"User-Agent": f"tenant-sentinel/{__version__}"},
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close what is open."""
-        if self._session is not None:
-            await self._session.close()
+    def _options(self) -> dict[str, Any]:
+        return {
+            "connector": aiohttp.TCPConnector(force_close=True),
+            "timeout": aiohttp.ClientTimeout(total=self._timeout),
+            "headers": {"User-Agent": f"tenant-sentinel/{__version__}"},
+        }
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The reply's JSON object; empty where there is no content.

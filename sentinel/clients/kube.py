@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -26,6 +25,7 @@ from yarl import URL
 
 from sentinel import __version__
 from sentinel.clients.clock import Clock
+from sentinel.clients.session import Session
 from sentinel.core.api import wire
 from sentinel.core.api.ledger import PREFIX
 from sentinel.core.api.reply import BODY_LIMIT, Fault, Reply, clean
@@ -142,7 +142,7 @@ class _Connector(aiohttp.TCPConnector):
         super()._release(key, protocol, should_close=ends)
 
 
-class Connection:
+class Connection(Session):
     """A session of at most one connection; `opened` counts how many were begun."""
 
     def __init__(self, url: str, tls: ssl.SSLContext | None, timeout: float, clock: Clock) -> None:
@@ -152,38 +152,23 @@ class Connection:
         self._timeout = timeout
         self._clock = clock
         self._connector: _Connector | None = None
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def opened(self) -> int:
         """Connections begun so far: more than one means that some question went over another."""
         return self._connector.opened if self._connector is not None else 0
 
-    async def __aenter__(self) -> Self:
-        """Open the session."""
+    def _options(self) -> dict[str, Any]:
         self._connector = _Connector(limit=1, ssl=self._tls or True, ttl_dns_cache=10)
-        self._session = aiohttp.ClientSession(
-            connector=self._connector,
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=_READ_BUFFER,
-            max_field_size=_MOST_HEADERS,
-            max_line_size=_MOST_HEADERS,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
-        if self._session is not None:
-            await self._session.close()
+        return {
+            "connector": self._connector,
+            "timeout": aiohttp.ClientTimeout(total=self._timeout),
+            "auto_decompress": False,
+            "read_bufsize": _READ_BUFFER,
+            "max_field_size": _MOST_HEADERS,
+            "max_line_size": _MOST_HEADERS,
+            "headers": {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        }
 
     async def ask(self, request: Request) -> Reply:
         """Send one request; whatever comes back, or does not, is a Reply and never an error.

@@ -5,12 +5,12 @@ what it is, since a number made of it would be wrong.
 """
 
 import json
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
 from sentinel import __version__
+from sentinel.clients.session import Session
 from sentinel.core.api.reply import clean
 from sentinel.errors import BadReply, Refused, Throttled, TimedOut, Unreachable
 
@@ -21,33 +21,18 @@ _LOGIN = "is it behind a login? Ask the server itself, e.g. through kubectl port
 _HEADERS = {"User-Agent": f"tenant-sentinel/{__version__}", "Accept": "application/json"}
 
 
-class Reader:
+class Reader(Session):
     """A session to such servers, used as `async with`."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         """`timeout` in seconds, for each answer."""
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Open the session."""
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            headers=_HEADERS,
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+    def _options(self) -> dict[str, Any]:
+        return {
+            "timeout": aiohttp.ClientTimeout(total=self._timeout),
+            "headers": _HEADERS,
+        }
 
     async def get(self, url: str, headers: dict[str, str] | None = None, tls: str | None = None) -> Any:
         """The JSON there. Raises Unreachable, TimedOut, Refused, Throttled or BadReply, each with a sentence."""

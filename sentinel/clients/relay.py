@@ -9,14 +9,14 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
 from sentinel import __version__
 from sentinel.clients.alertmanager import TIMEOUT, Receiver
 from sentinel.clients.endpoint import Endpoint
+from sentinel.clients.session import Session
 from sentinel.clients.tokens import FileToken
 from sentinel.core.api.reply import clean
 from sentinel.core.claim import MOST_ALERTS
@@ -43,37 +43,22 @@ _CONNECTIONS = 4  # two may wait for news, of hints and of the roster
 _KEPT_SECONDS = 5.0  # less than the witness keeps one that says nothing
 
 
-class RelayClient:
+class RelayClient(Session):
     """A session to the witness, used as `async with`."""
 
     def __init__(self, url: str, token: Path, ca: Path, timeout: float = TIMEOUT) -> None:
         """`timeout` in seconds, for each post."""
         self._way = Endpoint(url.rstrip("/"), FileToken(token), ca_file=ca)
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Open the session; connections are made when there is something to say."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+    def _options(self) -> dict[str, Any]:
+        return {
+            "connector": aiohttp.TCPConnector(
                 limit_per_host=_CONNECTIONS, ttl_dns_cache=10, keepalive_timeout=_KEPT_SECONDS
             ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            headers={"User-Agent": f"tenant-sentinel/{__version__}", "Accept-Encoding": "identity"},
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+            "auto_decompress": False,
+            "headers": {"User-Agent": f"tenant-sentinel/{__version__}", "Accept-Encoding": "identity"},
+        }
 
     async def resolve(self, url: str) -> tuple[Receiver, ...]:
         """The witness; there is one, behind one name."""

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from sentinel.clients.completions import trust
+from sentinel.clients.session import Session
 from sentinel.errors import ClientError, Unreachable
 
 _OF_THE_CONNECTION = frozenset(
@@ -56,36 +56,24 @@ class Passed:
             raise BrokenOff(type(error).__name__) from error
 
 
-class Upstream:
+class Upstream(Session):
     """A session to one provider, used as `async with`."""
 
     def __init__(self, url: str, ca: Path | None = None) -> None:
         """`url`: its path comes before every request's. Raises OwnFault for a CA that is none."""
         self._base = URL(url)
         self._tls = trust(ca)
-        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Open the session."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls or True),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=30.0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            skip_auto_headers=_ADDED_BY_AIOHTTP,
-            read_bufsize=_READ_BUFFER,
-            max_line_size=_READ_BUFFER,
-            max_field_size=_READ_BUFFER,
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close what is open."""
-        if self._session is not None:
-            await self._session.close()
+    def _options(self) -> dict[str, Any]:
+        return {
+            "connector": aiohttp.TCPConnector(limit=0, ssl=self._tls or True),
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30.0),
+            "auto_decompress": False,
+            "skip_auto_headers": _ADDED_BY_AIOHTTP,
+            "read_bufsize": _READ_BUFFER,
+            "max_line_size": _READ_BUFFER,
+            "max_field_size": _READ_BUFFER,
+        }
 
     @asynccontextmanager
     async def send(
