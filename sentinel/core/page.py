@@ -52,6 +52,15 @@ _SUMMARY = {
     Alert.UNGRACEFUL: "Users read errors that nobody should read.",
     Alert.TRUNCATED: "Users get half an answer that looks whole.",
 }
+_BOARD = {
+    Alert.BREACH: "isolation",
+    Alert.IDENTITY: "self",
+    Alert.GATEWAY_DOWN: "gateways",
+    Alert.FAILOVER_SLOW: "gateways",
+    Alert.UNGRACEFUL: "gateways",
+    Alert.TRUNCATED: "gateways",
+}
+"""The dashboard of alerts/dashboards that shows it; the rules link to the same."""
 _OF_GATEWAY = {
     Alert.GATEWAY_DOWN: "Nobody who asked gateway {gateway} got as far as an answer since {since}: no name, no "
     "connection, or no TLS. That is the gateway itself, whatever its providers do. It ends with anything that comes "
@@ -165,8 +174,7 @@ def gateway_page(sender: Sender, alert: Alert, gateway: str, since: float, withi
     """The page about a gateway, which is nobody's in particular. `within`: seconds that a failover may take."""
     nobodys = replace(sender, tenant="")
     annotations = {
-        "runbook_url": f"{sender.runbooks.rstrip('/')}/{alert.value}.md",
-        "dashboard_url": f"{sender.dashboards.rstrip('/')}/sentinel",
+        **_where(sender, alert, f"var-gateway={quote_plus(gateway)}"),
         "description": _OF_GATEWAY[alert].format(gateway=gateway, since=rfc3339(since), within=within),
     }
     return _page(nobodys, alert, {"gateway": gateway}, annotations, since)
@@ -231,14 +239,18 @@ def _links(sender: Sender, alert: Alert, target: str = "") -> dict[str, str]:
     query = f"var-tenant={quote_plus(sender.tenant)}"
     if target:
         query += f"&var-target={quote_plus(target)}"
-    links = {
-        "runbook_url": f"{sender.runbooks.rstrip('/')}/{alert.value}.md",
-        "dashboard_url": f"{sender.dashboards.rstrip('/')}/sentinel?{query}",
-    }
+    links = _where(sender, alert, query)
     tenant = sender.party(sender.tenant)
     if tenant is not None:
         links |= {"owner": tenant.owner, "contact": tenant.contact}
     return links
+
+
+def _where(sender: Sender, alert: Alert, query: str) -> dict[str, str]:
+    return {
+        "runbook_url": f"{sender.runbooks.rstrip('/')}/{alert.value}.md",
+        "dashboard_url": f"{sender.dashboards.rstrip('/')}/sentinel-{_BOARD[alert]}?{query}",
+    }
 
 
 def _breach_text(tenant: str, case: Case) -> str:

@@ -43,7 +43,7 @@ def test_a_page_that_may_never_come_is_told_as_that() -> None:
         "description": "As Prometheus and Alertmanager run, SentinelIsolationBreach takes for ever at worst until somebody"
         " is told, which is longer than paging.promise.",
         "runbook_url": "alerts/runbooks/SentinelPagingTooSlow.md",
-        "dashboard_url": "/d/sentinel",
+        "dashboard_url": "/d/sentinel-paging",
     }
     world.annotated("SentinelPagingTooSlow", 630, labels | {"namespace": "sentinel-system"}, annotations)
     world.nothing_else()

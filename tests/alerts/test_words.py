@@ -16,9 +16,9 @@ def common(alert: str, severity: str, **more: str) -> dict[str, str]:
     } | more
 
 
-def links(alert: str, query: str = "") -> dict[str, str]:
+def links(alert: str, query: str = "", board: str = "isolation") -> dict[str, str]:
     """The annotations that follow from names alone; who is not known is empty."""
-    found = {"runbook_url": f"alerts/runbooks/{alert}.md", "dashboard_url": f"/d/sentinel{query}"}
+    found = {"runbook_url": f"alerts/runbooks/{alert}.md", "dashboard_url": f"/d/sentinel-{board}{query}"}
     if "var-tenant" in query:
         found |= {"owner": "", "contact": ""}
     if "var-target" in query:
@@ -113,7 +113,11 @@ def test_the_dead_and_the_never_seen_are_told_apart() -> None:
     world = World(until=900)
     world.sentinel("team-a", lives=[(-900, 600)])
     labels = common("SentinelDown", "critical", tenant="team-a")
-    texts = links("SentinelDown", "?var-tenant=team-a") | PAYMENTS | {"summary": "A tenant's sentinel is gone."}
+    texts = (
+        links("SentinelDown", "?var-tenant=team-a", board="self")
+        | PAYMENTS
+        | {"summary": "A tenant's sentinel is gone."}
+    )
     said = (
         "The sentinel of tenant team-a gives no samples, %s. "
         "Nothing is proven for this tenant meanwhile; breaches that it had seen stay open."
@@ -149,7 +153,7 @@ def test_the_others_say_what_they_know() -> None:
         "SentinelStale",
         660,
         common("SentinelStale", "critical", tenant="team-a"),
-        links("SentinelStale", "?var-tenant=team-a")
+        links("SentinelStale", "?var-tenant=team-a", board="self")
         | PAYMENTS
         | {
             "summary": "A tenant's sentinel is alive and asks nothing.",
@@ -161,7 +165,7 @@ def test_the_others_say_what_they_know() -> None:
         "SentinelWrongIdentity",
         340,
         common("SentinelWrongIdentity", "critical", tenant="team-b", identity="self"),
-        links("SentinelWrongIdentity", "?var-tenant=team-b")
+        links("SentinelWrongIdentity", "?var-tenant=team-b", board="self")
         | {
             "summary": "A sentinel asks as somebody else.",
             "description": "The API server calls identity self of tenant team-b by another name than the expected one, "
@@ -173,7 +177,7 @@ def test_the_others_say_what_they_know() -> None:
         "SentinelTokenExpiring",
         820,
         common("SentinelTokenExpiring", "warning", tenant="team-c", identity="self"),
-        links("SentinelTokenExpiring", "?var-tenant=team-c")
+        links("SentinelTokenExpiring", "?var-tenant=team-c", board="self")
         | {
             "summary": "A sentinel's token is not being renewed.",
             "description": "The token of identity self of tenant team-c ends at 1970-01-01 00:15:00 +0000 UTC and "
@@ -184,7 +188,7 @@ def test_the_others_say_what_they_know() -> None:
         "SentinelConfigDrift",
         800,
         common("SentinelConfigDrift", "warning", tenant="team-d"),
-        links("SentinelConfigDrift", "?var-tenant=team-d")
+        links("SentinelConfigDrift", "?var-tenant=team-d", board="self")
         | {
             "summary": "A sentinel does not run the configuration it was given.",
             "description": "The sentinel of tenant team-d runs another sentinel.yaml than the chart rendered, or "
@@ -195,7 +199,7 @@ def test_the_others_say_what_they_know() -> None:
         "SentinelJournalFailing",
         400,
         common("SentinelJournalFailing", "warning", tenant="team-c", why="not written"),
-        links("SentinelJournalFailing", "?var-tenant=team-c")
+        links("SentinelJournalFailing", "?var-tenant=team-c", board="self")
         | {
             "summary": "A journal is not kept.",
             "description": "The journal of the sentinel of tenant team-c is not written. What is proven is proven all the "
@@ -206,7 +210,7 @@ def test_the_others_say_what_they_know() -> None:
         "SentinelRestarting",
         740,
         common("SentinelRestarting", "warning", tenant="team-b"),
-        links("SentinelRestarting", "?var-tenant=team-b")
+        links("SentinelRestarting", "?var-tenant=team-b", board="self")
         | {
             "summary": "A sentinel keeps restarting.",
             "description": "The sentinel of tenant team-b has started anew 3 times within a quarter of an hour, last at "
@@ -339,7 +343,7 @@ def test_the_witness_s_alerts_say_what_is_not_known_meanwhile() -> None:
         "SentinelWitnessStale",
         450,
         common("SentinelWitnessStale", "critical", tenant="team-b"),
-        links("SentinelWitnessStale", of_b)
+        links("SentinelWitnessStale", of_b, board="self")
         | {
             "summary": "The witness is alive and does not look at a tenant.",
             "description": "The witness answers scrapes, but finished its last round about tenant team-b at "
@@ -352,7 +356,7 @@ def test_the_witness_s_alerts_say_what_is_not_known_meanwhile() -> None:
         "SentinelWatchBroken",
         100,
         common("SentinelWatchBroken", "warning", kind="Role"),
-        links("SentinelWatchBroken")
+        links("SentinelWatchBroken", board="self")
         | {
             "summary": "The witness is not told of changes.",
             "description": "The witness's watch of Role is told nothing, for at least a minute. What opens is found by "
@@ -375,7 +379,7 @@ def test_the_witness_s_alerts_say_what_is_not_known_meanwhile() -> None:
         "SentinelWitnessDown",
         620,
         common("SentinelWitnessDown", "critical"),
-        links("SentinelWitnessDown")
+        links("SentinelWitnessDown", board="self")
         | {
             "summary": "The witness is gone.",
             "description": "The witness gives no samples, last seen 1970-01-01 00:08:10 +0000 UTC. Breaches that the "
@@ -423,7 +427,7 @@ def test_pages_about_gateways_say_which_one_what_users_get_and_whether_it_lasts(
         "SentinelFailoverSlow",
         400,
         common("SentinelFailoverSlow", "critical", gateway="chat"),
-        links("SentinelFailoverSlow")
+        links("SentinelFailoverSlow", "?var-gateway=chat", "gateways")
         | {
             "summary": "Users wait for an answer longer than a failover may take.",
             "description": "Whoever asked gateway chat when its provider failed waited beyond the limit of 30s, known "
@@ -434,7 +438,7 @@ def test_pages_about_gateways_say_which_one_what_users_get_and_whether_it_lasts(
         "SentinelUngracefulError",
         310,
         common("SentinelUngracefulError", "critical", gateway="chat"),
-        links("SentinelUngracefulError")
+        links("SentinelUngracefulError", "?var-gateway=chat", "gateways")
         | {
             "summary": "Users read errors that nobody should read.",
             "description": "Gateway chat gave 10 errors within five minutes that are neither the agreed message nor an "
@@ -488,7 +492,7 @@ def test_a_page_about_a_chat_page_says_what_users_saw() -> None:
         "SentinelUngracefulError",
         310,
         common("SentinelUngracefulError", "critical", gateway="chat"),
-        links("SentinelUngracefulError")
+        links("SentinelUngracefulError", "?var-gateway=chat", "gateways")
         | {
             "summary": "Users read errors that nobody should read.",
             "description": "3 visits in a row to the page where users chat by gateway chat showed neither an answer "

@@ -205,7 +205,7 @@ def test_the_links_follow_the_bases_that_the_chart_knows():
     made = page.breach_page(sender, case_of((Belief(), NOON))).annotations
 
     assert made["runbook_url"] == "https://git.example/runbooks/SentinelIsolationBreach.md"
-    assert made["dashboard_url"] == "https://g.example/d/sentinel?var-tenant=team-a&var-target=team-b"
+    assert made["dashboard_url"] == "https://g.example/d/sentinel-isolation?var-tenant=team-a&var-target=team-b"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The dashboard: every query parses, and asks for series that somebody gives."""
+"""The dashboards: every query parses, and asks for series that somebody gives."""
 
 import json
 import re
@@ -11,9 +11,14 @@ import pytest
 import yaml
 
 from tests import parts
+from tests.alerts import rules
 from tests.deploy import chart
 
-DASHBOARD: dict[str, Any] = json.loads((chart.CHART / "dashboards" / "sentinel.json").read_text())
+BOARDS: dict[str, dict[str, Any]] = {
+    file.stem: json.loads(file.read_text()) for file in sorted((chart.ROOT / "alerts" / "dashboards").glob("*.json"))
+}
+"""Each by the name of its file."""
+each = pytest.mark.parametrize("name", BOARDS)
 
 MEASURED = {
     "sentinel_attempts_total",
@@ -75,29 +80,33 @@ OF_GATEWAYS = {
 }
 """The same of whoever asks gateways."""
 
+OF_PAGES = {"sentinel_page_worst_case_seconds"}
+"""The same of how long a page takes, from the witness."""
 
-def panels() -> Iterator[dict[str, Any]]:
-    yield from (panel for panel in DASHBOARD["panels"] if panel["type"] != "row")
+
+EVERYTHING = rules.shipped(witness=True, network=True, gateways=True, verified=True, kind="DaemonSet")
+
+
+def panels(name: str) -> Iterator[dict[str, Any]]:
+    yield from (panel for panel in BOARDS[name]["panels"] if panel["type"] != "row")
 
 
 def expressions() -> Iterator[str]:
-    for panel in panels():
+    for panel in (panel for name in BOARDS for panel in panels(name)):
         yield from (target["expr"] for target in panel["targets"])
 
 
 def recorded() -> set[str]:
     """The series that the shipped rules record."""
-    found = chart.of_kind(chart.render(chart.values(2)), "PrometheusRule")
-    rules = [rule for made in found for group in made["spec"]["groups"] for rule in group["rules"]]
-    return {rule["record"] for rule in rules if "record" in rule}
+    return {rule["record"] for rule in rules.every_rule(EVERYTHING) if "record" in rule}
 
 
 @pytest.mark.parametrize("promtool", ["promtool", "promtool2"])
 def test_every_query_parses(promtool: str, tmp_path: Path) -> None:
     plain = [text.replace("$__rate_interval", "1m").replace("$tenant", ".*") for text in expressions()]
-    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(plain)]
+    asked = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(plain)]
     file = tmp_path / "panels.yaml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": asked}]}))
 
     ended = subprocess.run([parts.find(promtool), "check", "rules", file], capture_output=True, text=True, check=False)
 
@@ -108,56 +117,64 @@ def test_every_series_is_one_that_somebody_gives() -> None:
     asked = {name for text in expressions() for name in re.findall(r"\b(?:sentinel|process)[a-z_:]+", text)}
 
     assert asked
-    assert asked <= MEASURED | WITNESSED | OF_GATEWAYS | recorded()
+    assert asked <= MEASURED | WITNESSED | OF_GATEWAYS | OF_PAGES | recorded()
 
 
-def test_all_tenants_are_not_the_witness_which_has_no_tenant() -> None:
-    (chosen,) = [found for found in DASHBOARD["templating"]["list"] if found["name"] == "tenant"]
+@each
+def test_all_tenants_are_not_the_witness_which_has_no_tenant(name: str) -> None:
+    for variable in BOARDS[name]["templating"]["list"]:
+        if variable["name"] == "tenant":
+            assert not re.fullmatch(variable["allValue"], "")
+            assert re.fullmatch(variable["allValue"], "team-a")
 
-    assert not re.fullmatch(chosen["allValue"], "")
-    assert re.fullmatch(chosen["allValue"], "team-a")
 
-
-def test_it_is_the_dashboard_that_the_pages_link_to() -> None:
-    rules = json.dumps(chart.of_kind(chart.render(chart.values(1)), "PrometheusRule"))
-
-    links = set(re.findall(r'"dashboard_url": "([^"]+)"', rules))
+def test_the_pages_link_to_these_dashboards() -> None:
+    links = {rule["annotations"]["dashboard_url"] for rule in rules.every_rule(EVERYTHING) if "alert" in rule}
 
     assert links
-    assert {re.sub(r"\?.*", "", link) for link in links} == {f"/d/{DASHBOARD['uid']}"}
+    assert {link.partition("?")[0] for link in links} <= {f"/d/{board['uid']}" for board in BOARDS.values()}
 
 
-def test_every_panel_says_what_it_shows_and_in_which_unit() -> None:
-    for panel in panels():
+@each
+def test_every_panel_says_what_it_shows_and_in_which_unit(name: str) -> None:
+    for panel in panels(name):
         assert panel["title"]
         assert panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
 
 
-def test_panels_neither_overlap_nor_share_a_number() -> None:
+@each
+def test_panels_neither_overlap_nor_share_a_number(name: str) -> None:
     cells = [
         (x, y)
-        for place in (panel["gridPos"] for panel in DASHBOARD["panels"])
+        for place in (panel["gridPos"] for panel in BOARDS[name]["panels"])
         for x in range(place["x"], place["x"] + place["w"])
         for y in range(place["y"], place["y"] + place["h"])
     ]
-    numbers = [panel["id"] for panel in DASHBOARD["panels"]]
+    numbers = [panel["id"] for panel in BOARDS[name]["panels"]]
 
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) == 23
     assert len(numbers) == len(set(numbers))
 
 
-def test_it_works_with_any_data_source_and_cannot_be_edited_by_accident() -> None:
-    sources = {json.dumps(target["datasource"]) for panel in panels() for target in [panel, *panel["targets"]]}
+@each
+def test_it_works_with_any_data_source_and_cannot_be_edited_by_accident(name: str) -> None:
+    sources = {json.dumps(target["datasource"]) for panel in panels(name) for target in [panel, *panel["targets"]]}
 
     assert sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}
-    assert DASHBOARD["editable"] is False
-    assert "id" not in DASHBOARD
+    assert BOARDS[name]["editable"] is False
+    assert "id" not in BOARDS[name]
 
 
-def test_it_is_shipped_whole_where_grafana_looks_for_it() -> None:
-    shipped = chart.one(chart.render(chart.values(1)), "ConfigMap", "sentinel-dashboard", chart.RELEASE)
+@each
+def test_it_is_shipped_whole_where_grafana_looks_for_it(name: str) -> None:
+    shipped = chart.one(chart.render(chart.values(1)), "ConfigMap", f"sentinel-dashboard-{name}", chart.RELEASE)
 
     assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert json.loads(shipped["data"]["sentinel.json"]) == DASHBOARD
+    assert json.loads(shipped["data"][f"sentinel-{name}.json"]) == BOARDS[name]
+
+
+@each
+def test_its_address_is_its_files_name(name: str) -> None:
+    assert BOARDS[name]["uid"] == f"sentinel-{name}"
