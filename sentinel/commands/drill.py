@@ -4,23 +4,32 @@ Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 inconclusive or abor
 then the wound may still be there.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sentinel.command import DEFAULT_CONFIG, OWN_FAULT, AsWhat, Config, Output, load, refuse, run_async
-from sentinel.errors import ClientError, ConfigError, OwnFault, Problem
+from sentinel.commands.common import (
+    DEFAULT_CONFIG,
+    OWN_FAULT,
+    AsWhat,
+    Config,
+    Output,
+    ask,
+    load,
+    print_json,
+    refuse,
+    run_async,
+)
+from sentinel.errors import ClientError, ConfigError, Problem
 
 if TYPE_CHECKING:
     from sentinel.core.drill.progress import Progress
-    from sentinel.core.drill.result import Result
     from sentinel.drilling import Prepared
     from sentinel.settings import Address
 
-drill_app = typer.Typer(help="Break something on purpose, and see whether the promise holds.", no_args_is_help=True)
+app = typer.Typer(help="Break something on purpose, and see whether the promise holds.", no_args_is_help=True)
 
 What = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or the name of a shipped drill.")]
 Which = Annotated[str, typer.Option("--variant", help="kill 5xx 429 timeout slow truncated; else the file's first.")]
@@ -30,7 +39,7 @@ Where = Annotated[
 ]
 
 
-@drill_app.command("list")
+@app.command("list")
 def list_drills(output: AsWhat = Output.TEXT) -> None:
     """The drills there are by name, with their variants."""
     from sentinel import drilling
@@ -49,13 +58,13 @@ def list_drills(output: AsWhat = Output.TEXT) -> None:
         for p, drill in found.items()
     ]
     if output is Output.JSON:
-        typer.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     for row in rows:
         typer.echo(f"{row['name']}  ({', '.join(row['variants'])})\n  {row['hypothesis']}\n  {row['file']}")
 
 
-@drill_app.command()
+@app.command()
 def plan(
     what: What,
     variant: Which = "",
@@ -68,11 +77,10 @@ def plan(
     from sentinel.reports import drill as report
 
     planned = drilling.plan(_prepared(what, variant, config), receipts or drilling.usual_receipts(os.environ))
-    said = json.dumps(planned.as_json(), indent=2) + "\n" if output is Output.JSON else report.planned_text(planned)
-    typer.echo(said, nl=False)
+    print_json(planned.as_json()) if output is Output.JSON else typer.echo(report.planned_text(planned), nl=False)
 
 
-@drill_app.command()
+@app.command()
 def run(
     what: What,
     variant: Which = "",
@@ -90,26 +98,17 @@ def run(
     def turned(progress: "Progress") -> None:
         typer.echo(report.turn(progress.phase, progress.since - progress.began), err=True)
 
-    async def work() -> "Result | ClientError":
-        try:
-            return await drilling.run(prepared, receipts or drilling.usual_receipts(os.environ), turned)
-        except ClientError as error:
-            return error
-
-    seen = run_async(work())
-    if isinstance(seen, ClientError):
-        typer.echo(str(seen), err=True)
-        raise typer.Exit(OWN_FAULT)
-    typer.echo(json.dumps(report.as_json(seen), indent=2) if output is Output.JSON else report.text(seen), nl=False)
+    seen = ask(drilling.run(prepared, receipts or drilling.usual_receipts(os.environ), turned), OWN_FAULT)
+    print_json(report.as_json(seen)) if output is Output.JSON else typer.echo(report.text(seen), nl=False)
     raise typer.Exit(seen.exit_code)
 
 
-@drill_app.command()
+@app.command()
 def undo(receipt: Annotated[Path, typer.Argument(help="What a drill wrote before it broke anything.")]) -> None:
     """Heal what a receipt says was broken. It may be done again, and does nothing then."""
     from sentinel import drilling
 
-    async def work() -> "str":
+    async def work() -> str:
         try:
             return await drilling.undo(receipt)
         except ClientError as error:
@@ -122,7 +121,7 @@ def undo(receipt: Annotated[Path, typer.Argument(help="What a drill wrote before
     typer.echo("healed")
 
 
-@drill_app.command()
+@app.command()
 def proxy(
     upstream: Annotated[str, typer.Option(help="The provider, e.g. https://api.openai.com.")],
     listen: Annotated[str, typer.Option(help="Where the gateway asks in its place.")] = "127.0.0.1:7463",
@@ -135,16 +134,7 @@ def proxy(
 
     where = _address("--listen", listen), _address("--control", control)
 
-    async def work() -> "OwnFault | None":
-        try:
-            await drilling.proxy(upstream, *where, token=token, ca=ca, told=typer.echo)
-        except OwnFault as error:
-            return error
-        return None
-
-    if error := run_async(work()):
-        typer.echo(str(error), err=True)
-        raise typer.Exit(OWN_FAULT)
+    ask(drilling.proxy(upstream, *where, token=token, ca=ca, told=typer.echo))
 
 
 def _prepared(what: str, variant: str, config: Path) -> "Prepared":
