@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests dashboards bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -55,6 +55,9 @@ format: $(READY) ## mends what can be mended
 
 manifests: parts ## deploy/manifests, rendered from the chart again
 	@HELM="$$($(PYTHON) -c 'from tests.parts import find; print(find("helm"))')" deploy/manifests/render
+
+dashboards: $(READY) ## alerts/dashboards, from tests/dashboards again
+	@$(BIN)/python -m tests.dashboards
 
 bench: $(READY) parts ## the figures in README, measured here
 	@$(BIN)/python -m tests.bench

@@ -15,7 +15,7 @@ import pytest
 
 from tests.deploy import chart, image
 from tests.deploy.conftest import chosen
-from tests.deploy.test_dashboard import MEASURED, WITNESSED
+from tests.deploy.exposed import MEASURED, WITNESSED
 from tests.support.child import Child
 from tests.support.controlplane import ControlPlane
 from tests.support.eventually import eventually
