@@ -10,7 +10,8 @@
     daemon.py  joins a tenant's sentinel        witness.py  joins the witness: subject.py one tenant as it
     reload.py  the file while it lasts                      sees it, watching.py what it watches
     visitor.py  joins who looks at chat pages, in a pod without a token: pages.py
-    drilling.py  joins a drill              doctor.py, explain.py, once.py  what their commands do
+    drilling.py  joins a drill: telling.py      doctor.py, explain.py, once.py  what their commands do
+                 what it tells others
     cli.py     lists the commands           commands/  PARSES  one file per command, and prints
     demo/      a stand-in API server, and the show on the terminal
 

@@ -69,14 +69,16 @@ def account(
 ) -> Account:
     """What they say of this time, wall seconds, as far as they can be believed. Raises OwnFault.
 
-    `drills`: files with what `sentinel drill run -o json` said.
+    `drills`: files with what `sentinel drill run -o json` said, besides what the journals have of drills.
     """
-    run = sorted(map(_drilled, drills), key=lambda drill: drill.started)
+    run = [*map(_drilled, drills)]
     accounting = Accounting(since, until, cluster)
     seen = accounting.close({journal.name: _read(journal, anchors, accounting) for journal in journals})
     chains = (one.verified.head.chain for one in seen.sources if one.verified.head is not None)
-    within = tuple(drill for drill in run if since <= drill.started <= until)
-    return replace(seen, lost=(*anchors.elsewhere(chains), *anchors.contradicting), drills=within)
+    # Who hands in what the journal has, too, does not make it two.
+    handed = {one.run: one for one in run if since <= one.started <= until}
+    merged = sorted((handed | {one.run: one for one in seen.drills}).values(), key=lambda one: one.started)
+    return replace(seen, lost=(*anchors.elsewhere(chains), *anchors.contradicting), drills=tuple(merged))
 
 
 def gather(source: str) -> Anchors:

@@ -23,10 +23,11 @@ from sentinel.clients.control import Control
 from sentinel.clients.receipts import Receipts, read
 from sentinel.clients.tokens import FileToken
 from sentinel.clients.upstream import Upstream
+from sentinel.core.drill import figures
 from sentinel.core.drill.fault import Fault, Place, Receipt, Variant
 from sentinel.core.drill.progress import By, Progress, Terms
-from sentinel.core.drill.result import Result
-from sentinel.core.drill.ruling import rule
+from sentinel.core.drill.result import Intensity, Result, Setting
+from sentinel.core.drill.ruling import broken, rule
 from sentinel.core.gateway.outcome import Point
 from sentinel.engine import drill as driven
 from sentinel.engine import tasks
@@ -37,6 +38,7 @@ from sentinel.errors import ConfigError, OwnFault, Problem
 from sentinel.reports.drill import Planned
 from sentinel.settings import Address, Gateway, Settings
 from sentinel.settings import drill as written
+from sentinel.telling import Telling, Where
 from sentinel.web.fault_proxy import FaultProxy, serve
 
 GRACE = 30.0
@@ -143,6 +145,12 @@ def terms_of(drill: written.Drill, gateway: Gateway) -> Terms:
     )
 
 
+def setting_of(prepared: Prepared) -> Setting:
+    """Where it is run, and how hard it hits."""
+    drill = prepared.drill
+    return Setting(drill.environment or prepared.settings.cluster, Intensity(drill.intensity))
+
+
 def plan(prepared: Prepared, receipts: Path) -> Planned:
     """What `run` would do; nothing is touched, and nobody is asked."""
     drill, place = prepared.drill, prepared.drill.fault.place
@@ -160,10 +168,40 @@ def plan(prepared: Prepared, receipts: Path) -> Planned:
     )
 
 
-async def run(prepared: Prepared, folder: Path, turned: Callable[[Progress], None]) -> Result:
-    """Run it to its end; SIGINT and SIGTERM end it early, healed. Raises OwnFault when nothing could be begun."""
-    receipts, clock, place = Receipts(folder), Clock(), prepared.drill.fault.place
+async def run(
+    prepared: Prepared,
+    folder: Path,
+    turned: Callable[[Progress], None],
+    over: Callable[[Result], None] = lambda _: None,
+    where: Where = Where(),  # noqa: B008  # a frozen value
+) -> Result:
+    """Run it to its end; SIGINT and SIGTERM end it early, healed. Raises OwnFault when nothing could be begun.
+
+    `over`: told the result before its numbers are kept up for a while.
+    """
+    receipts, clock = Receipts(folder), Clock()
+    telling = Telling(prepared.drill.name, prepared.fault.variant, receipts, where, clock)
+    async with telling.listening():
+        result = await _run(prepared, receipts, clock, telling, turned)
+        telling.end(result, prepared.settings.journal)
+        over(result)
+        enough = asyncio.Event()
+        with _signals(lambda _: enough.set()):
+            await telling.linger(enough)
+    return result
+
+
+async def _run(
+    prepared: Prepared, receipts: Receipts, clock: Clock, telling: Telling, turned: Callable[[Progress], None]
+) -> Result:
+    place, setting = prepared.drill.fault.place, setting_of(prepared)
+
+    def told(progress: Progress) -> None:
+        telling.turned(progress)
+        turned(progress)
+
     with receipts.held():
+        telling.begin(setting)
         if standing := receipts.standing():
             raise OwnFault(f"an earlier drill may not be healed; first: sentinel drill undo {standing[0]}")
         async with Control(place.at, _token(place)) as control:
@@ -171,9 +209,10 @@ async def run(prepared: Prepared, folder: Path, turned: Callable[[Progress], Non
                 terms=prepared.terms,
                 receipt=_receipt(prepared, clock),
                 injector=injectors.injector(place, control),
-                receipts=receipts,
+                receipts=telling,
                 clock=clock,
-                turned=turned,
+                turned=told,
+                heard=telling.heard,
             )
             wall = clock.wall() - clock.monotonic()
             progress = await _driven(prepared, made, clock)
@@ -185,10 +224,13 @@ async def run(prepared: Prepared, folder: Path, turned: Callable[[Progress], Non
         progress=progress,
         ruling=rule(prepared.terms, progress),
         wall=wall,
+        measured=figures.measure(telling.seen, progress),
+        broken=broken(prepared.terms, progress),
+        setting=setting,
     )
 
 
-async def undo(path: Path) -> str:
+async def undo(path: Path, where: Where = Where()) -> str:  # noqa: B008  # a frozen value
     """Heal what this receipt says; gives why it could not be proved, empty when it was. Raises OwnFault."""
     receipt = read(path)
     if receipt.place.injector not in injectors.INJECTORS:
@@ -196,7 +238,9 @@ async def undo(path: Path) -> str:
     async with Control(receipt.place.at, _token(receipt.place)) as control:
         why = await driven.heal(injectors.injector(receipt.place, control), receipt)
     if not why:
-        Receipts(path.parent).heal(path)
+        telling = Telling(receipt.drill, receipt.fault.variant, Receipts(path.parent), where, Clock())
+        telling.heal(path)
+        await telling.keep_up()
     return why
 
 

@@ -21,21 +21,37 @@ from sentinel.commands.common import (
     print_json,
     refuse,
     run_async,
+    seconds,
+    wrong,
 )
 from sentinel.errors import ClientError, ConfigError, Problem
 
 if TYPE_CHECKING:
     from sentinel.core.drill.progress import Progress
+    from sentinel.core.drill.result import Result
     from sentinel.drilling import Prepared
     from sentinel.settings import Address
+    from sentinel.telling import Where
 
 app = typer.Typer(help="Break something on purpose, and see whether the promise holds.", no_args_is_help=True)
 
 What = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or the name of a shipped drill.")]
 Which = Annotated[str, typer.Option("--variant", help="kill 5xx 429 timeout slow truncated; else the file's first.")]
-Where = Annotated[
+Folder = Annotated[
     Path | None,
     typer.Option("--receipts", envvar="SENTINEL_RECEIPTS", help="The folder of receipts, which must outlive us."),
+]
+Listen = Annotated[str, typer.Option(envvar="SENTINEL_DRILL_METRICS", help="Serve /metrics there: 127.0.0.1:9464.")]
+Linger = Annotated[
+    str, typer.Option(envvar="SENTINEL_DRILL_LINGER", help="How much longer they are served: three scrapes.")
+]
+TextFile = Annotated[
+    Path | None,
+    typer.Option(envvar="SENTINEL_DRILL_TEXTFILE", help="Write them here, too: a .prom file for a node exporter."),
+]
+JournalPath = Annotated[
+    Path | None,
+    typer.Option(envvar="SENTINEL_DRILL_JOURNAL", help="Add the result to this journal: a file, or its folder."),
 ]
 
 
@@ -69,7 +85,7 @@ def plan(
     what: What,
     variant: Which = "",
     config: Config = DEFAULT_CONFIG,
-    receipts: Where = None,
+    receipts: Folder = None,
     output: AsWhat = Output.TEXT,
 ) -> None:
     """What a run would break, for how long, and how it is undone. Nothing is touched, and nobody is asked."""
@@ -85,32 +101,47 @@ def run(
     what: What,
     variant: Which = "",
     config: Config = DEFAULT_CONFIG,
-    receipts: Where = None,
+    receipts: Folder = None,
     output: AsWhat = Output.TEXT,
+    metrics: Listen = "",
+    linger: Linger = "30s",
+    textfile: TextFile = None,
+    journal: JournalPath = None,
 ) -> None:
     """Run it: wait until all is well, break it, watch, heal it, and judge."""
     from sentinel import drilling, logs
     from sentinel.reports import drill as report
 
     prepared = _prepared(what, variant, config)
+    where = _where(metrics, linger, textfile, journal)
     logs.configure("error", "console")
 
     def turned(progress: "Progress") -> None:
         typer.echo(report.turn(progress.phase, progress.since - progress.began), err=True)
 
-    seen = ask(drilling.run(prepared, receipts or drilling.usual_receipts(os.environ), turned), OWN_FAULT)
-    print_json(report.as_json(seen)) if output is Output.JSON else typer.echo(report.text(seen), nl=False)
+    def over(seen: "Result") -> None:
+        print_json(report.as_json(seen)) if output is Output.JSON else typer.echo(report.text(seen), nl=False)
+
+    folder = receipts or drilling.usual_receipts(os.environ)
+    seen = ask(drilling.run(prepared, folder, turned, over, where), OWN_FAULT)
     raise typer.Exit(seen.exit_code)
 
 
 @app.command()
-def undo(receipt: Annotated[Path, typer.Argument(help="What a drill wrote before it broke anything.")]) -> None:
-    """Heal what a receipt says was broken. It may be done again, and does nothing then."""
+def undo(
+    receipt: Annotated[Path, typer.Argument(help="What a drill wrote before it broke anything.")],
+    metrics: Listen = "",
+    linger: Linger = "30s",
+    textfile: TextFile = None,
+) -> None:
+    """Heal what a receipt says was broken, and tell. It may be done again, and heals nothing then."""
     from sentinel import drilling
+
+    where = _where(metrics, linger, textfile, None)
 
     async def work() -> str:
         try:
-            return await drilling.undo(receipt)
+            return await drilling.undo(receipt, where)
         except ClientError as error:
             return str(error)
 
@@ -145,6 +176,15 @@ def _prepared(what: str, variant: str, config: Path) -> "Prepared":
         return drilling.prepare(drilling.find(what, os.environ), settings, variant)
     except ConfigError as error:
         refuse(error)
+
+
+def _where(metrics: str, linger: str, textfile: Path | None, journal: Path | None) -> "Where":
+    from sentinel.telling import Where
+
+    if textfile is not None and textfile.suffix != ".prom":
+        wrong(f"--textfile: {textfile}: expected a name that ends in .prom, or no node exporter reads it")
+    listen = _address("--metrics", metrics) if metrics else None
+    return Where(listen, seconds(linger, "--linger"), textfile, journal)
 
 
 def _address(name: str, text: str) -> "Address":

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from sentinel.clients.clock import Clock
+from sentinel.core.drill import figures
 from sentinel.core.drill import progress as steps
 from sentinel.core.drill.fault import Receipt
+from sentinel.core.drill.figures import Seen
 from sentinel.core.drill.progress import Done, Event, Failed, Heard, Over, Phase, Progress, Span, Stop, Terms, Tick
 from sentinel.core.gateway.news import Ended, News, Probed, Stand
 from sentinel.errors import ClientError, OwnFault
@@ -53,6 +55,7 @@ class DrillRun:
     receipts: Keeps
     clock: Clock
     turned: Callable[[Progress], None]  # told of each new phase
+    heard: Callable[[Seen], None] = lambda _: None  # told of each answer of the gateway
     file: Path | None = None
     _events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
 
@@ -60,7 +63,10 @@ class DrillRun:
         """Take what the driver tells."""
         match news:
             case Probed(target=""):
-                self._events.put_nowait(Heard(news.start, news.start + news.judged.took, news.judged))
+                end = news.start + news.judged.took
+                self._events.put_nowait(Heard(news.start, end, news.judged))
+                if (worth := figures.worth(news.judged)) is not None:
+                    self.heard(Seen(news.start, end, worth))
             case Ended():
                 self._events.put_nowait(Over(self.clock.monotonic(), news.episode))
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sentinel.core.drill.fault import Place, Steps, Variant
+from sentinel.core.drill.figures import Answers, Measured, Stage
 from sentinel.core.drill.progress import Phase, Terms
 from sentinel.core.drill.result import Result
 from sentinel.core.gateway.failover import Bounds
@@ -115,6 +116,10 @@ def as_json(result: Result) -> dict[str, Any]:
             "bitten": progress.bitten,
         },
         "failback": _seconds(result.failback),
+        "environment": result.setting.environment,
+        "intensity": result.setting.intensity.value,
+        "broken": list(result.broken),
+        "figures": result.measured.as_json(),
         "receipt": result.receipt_file,
         "unhealed": progress.unhealed,
     }
@@ -161,7 +166,22 @@ def text(result: Result) -> str:
     ]
     started = progress.began + result.wall
     lines = [f"{at:9.1f} s  {_moment(started + at)}  {phase.value}" for phase, at in result.phases]
-    return _table(facts) + "\n" + "\n".join([f"{'AT':>11}  {'UTC':<23}  PHASE", *lines]) + "\n"
+    when = "\n".join([f"{'AT':>11}  {'UTC':<23}  PHASE", *lines]) + "\n"
+    return f"{_table(facts)}\n{_stages(result.measured)}\n{when}"
+
+
+def _stages(measured: Measured) -> str:
+    """Before, while and after, beside each other."""
+    head = f"{'':>11}  {'ANSWERS':>7}  {'WHOLE':>7}  {'ERRORS':>7}  {'OF OTHERS':>9}  {'P50':>8}  {'P95':>8}"
+    rows = [(stage.value, getattr(measured, stage.value)) for stage in Stage]
+    return "".join(f"{line}\n" for line in [head, *(_stage(name, found) for name, found in rows)])
+
+
+def _stage(name: str, found: Answers) -> str:
+    shares = (found.availability_percent, found.error_rate_percent, found.elsewhere_percent)
+    whole, errors, others = ("" if share is None else f"{share:.1f} %" for share in shares)
+    half, most = ("" if took is None else f"{took:.2f} s" for took in (found.latency_p50, found.latency_p95))
+    return f"{name:>11}  {found.answers:>7}  {whole:>7}  {errors:>7}  {others:>9}  {half:>8}  {most:>8}"
 
 
 def turn(phase: Phase, seconds: float) -> str:

@@ -325,20 +325,38 @@ def _gaps(account: Account) -> Section:
 
 def _drills(account: Account) -> Section:
     if not account.drills:
-        return Section("Drills", ("No result of a drill was given (--drill, what sentinel drill run -o json says).",))
+        said = "No drill is in these journals (sentinel drill run --journal), and no result was given (--drill)."
+        return Section("Drills", (said,))
     passed = sum(drill.verdict is Ruled.PASS for drill in account.drills)
     drills = _count(len(account.drills), "drill")
     sentence = f"{drills}, {passed} passed. An outage of a drill is no less one of the failovers."
     rows = tuple(map(_drill_row, account.drills[:MOST_ROWS]))
-    head = ("started", "drill", "gateway", "verdict", "F_lower to F_upper", "promise", "why")
-    return Section("Drills", (sentence,), Table(head, rows, (4, 5), max(0, len(account.drills) - MOST_ROWS)))
+    head = ("started", "drill", "gateway", "fault stood", "verdict", "F_lower to F_upper", "promise", "why")
+    return Section("Drills", (sentence,), Table(head, rows, (5, 6), max(0, len(account.drills) - MOST_ROWS)))
 
 
 def _drill_row(one: Drilled) -> tuple[str, ...]:
     bounds = "no figure" if one.lower is None or one.upper is None else f"{one.lower:.1f} to {one.upper:.1f} s"
     healed = f", NOT HEALED: {one.unhealed}" if one.unhealed else ""
     what = f"{one.drill}, {one.variant}"
-    return (when(one.started), what, one.gateway, one.verdict.value, bounds, span(one.within), f"{one.why}{healed}")
+    why = f"{one.why}{healed}"
+    return (
+        when(one.started),
+        what,
+        one.gateway,
+        _stood(one),
+        one.verdict.value,
+        bounds,
+        span(one.within),
+        why,
+    )
+
+
+def _stood(one: Drilled) -> str:
+    if one.stood is None:
+        return "never"
+    since, until = one.stood
+    return f"from {when(since)}, not seen to end" if until is None else f"{when(since)}, {span(until - since)}"
 
 
 def _figures(what: str, seconds: Sequence[float]) -> str:

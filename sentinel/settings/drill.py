@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sentinel.core.drill.fault import Fault, Place, Variant
 from sentinel.core.drill.progress import By
+from sentinel.core.drill.result import Intensity
 from sentinel.errors import ConfigError, Problem
 from sentinel.settings import translate
 from sentinel.settings.duration import Duration
@@ -217,6 +218,12 @@ class Drill(Section):
 
     hypothesis: Text
     """What is believed, in a sentence."""
+
+    environment: Name | None = None
+    """Where it is run, for the labels of its figures; `None`: the configuration's `cluster`."""
+
+    intensity: Annotated[Literal["light", "medium", "heavy"], BeforeValidator(one_of(*Intensity))] = "light"
+    """How hard it hits, in your own judgement: a label of its figures, and nothing else."""
 
     gateway: Name
     """One of `gateways` of the configuration: asked as the monitor asks it."""

@@ -8,9 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from sentinel import auditing
 from sentinel.clients.control import Control
 from sentinel.clients.receipts import Receipts
+from sentinel.core.audit.anchors import Anchors
 from sentinel.core.drill.fault import Fault, Place, Receipt, Variant
 from sentinel.core.gateway import canary
 from tests.support.failing_over import Provider, served
@@ -32,7 +35,9 @@ async def play(folder):
             return Played(await made.run(*words), await made.fault(), made)
 
     async with asyncio.TaskGroup() as group:
-        tasks = {variant: group.create_task(one(variant, "--variant", variant)) for variant in VARIANTS}
+        told = ("--journal", str(folder), "--textfile", str(folder / "drill.prom"))
+        more = {"429": told}
+        tasks = {v: group.create_task(one(v, "--variant", v, *more.get(v, ()))) for v in VARIANTS}
         limits = {"duration": "5s", "gate": "60s"}
         tasks["never"] = group.create_task(one("never", fails_over=False, limits=limits))
         tasks["around"] = group.create_task(one("around", around=True, limits=limits))
@@ -105,21 +110,78 @@ async def test_sigterm_heals_first_and_the_drill_is_aborted(tmp_path):
 
 async def test_what_a_killed_drill_leaves_is_refused_by_the_next_one_and_healed_by_its_receipt(tmp_path):
     async with town(tmp_path, fails_over=False) as made:
-        process = await made.start()
+        textfile = tmp_path / "drill.prom"
+        process = await made.start("--textfile", str(textfile))
         await phase(process, "the fault stands")
         process.kill()
         await process.wait()
         (receipt,) = made.standing()
+        left = numbers(textfile)
         assert (await made.fault())["run"] == receipt.stem
 
         refused = await made.run()
-        healed = await ended(await started("undo", str(receipt)))
+        healed = await ended(await started("undo", str(receipt), "--textfile", str(textfile)))
         again = await ended(await started("undo", str(receipt.with_name(f"{receipt.stem}.healed.json"))))
 
         assert (refused.code, refused.out) == (4, "")
         assert f"sentinel drill undo {receipt}" in refused.err
         assert (healed.code, healed.out, again.code) == (0, "healed\n", 0)
         assert (await made.fault())["run"] is None and made.standing() == []
+        assert (left["unreverted"], left["active"]) == (1, 1)
+        assert left["overdue_timestamp_seconds"] > left["wounded_timestamp_seconds"] > 1e9
+        assert left["healed_timestamp_seconds"] == 0
+        after = numbers(textfile)
+        assert (after["unreverted"], after["active"]) == (0, 0)
+        assert after["healed_timestamp_seconds"] > left["wounded_timestamp_seconds"]
+
+
+async def test_a_drill_that_is_refused_tells_what_stands(tmp_path):
+    async with town(tmp_path) as made:
+        made.receipts.mkdir()
+        Receipts(made.receipts).write(RECEIPT)
+        seen = await made.run("--textfile", str(tmp_path / "drill.prom"))
+
+    told = numbers(tmp_path / "drill.prom")
+    assert (seen.code, told["unreverted"], told["active"]) == (4, 1, 0)
+    assert told["wounded_timestamp_seconds"] == RECEIPT.written
+
+
+async def test_where_nobody_can_be_told_nothing_is_begun(tmp_path):
+    async with town(tmp_path) as made:
+        nowhere = await made.run("--textfile", str(tmp_path / "missing" / "drill.prom"))
+        unread = await made.run("--textfile", str(tmp_path / "drill.txt"))
+        taken = await made.run("--metrics", made.control.removeprefix("http://"))
+        assert made.primary.hits == 0
+
+    assert (nowhere.code, unread.code, taken.code) == (4, 2, 4)
+    assert "No such file" in nowhere.err and ".prom" in unread.err and "--metrics: cannot listen" in taken.err
+
+
+def test_what_a_drill_came_to_is_in_its_file_and_in_a_journal_that_can_be_verified(played):
+    said, folder = played["429"].seen.json, played["429"].town.folder.parent
+    told = numbers(folder / "drill.prom")
+
+    assert (told["unreverted"], told["active"]) == (0, 0)
+    assert told["healed_timestamp_seconds"] > told["wounded_timestamp_seconds"]
+    assert told["well_timestamp_seconds"] > told["recovering_timestamp_seconds"] > told["wounded_timestamp_seconds"]
+    assert told["recovery_seconds"] == pytest.approx(said["failback"], abs=0.001)
+    assert said["figures"]["baseline"]["answers"] >= 3 and said["figures"]["baseline"]["error_rate_percent"] == 0
+
+    seen = auditing.account(auditing.find([folder / "drills.jsonl"]), 0.0, 4e9, Anchors())
+    (drill,) = seen.drills
+    assert (drill.run, drill.verdict.value, drill.variant) == (said["run"], "pass", "429")
+    assert drill.stood is not None and drill.stood[0] < (drill.stood[1] or 0.0)
+    assert not seen.broken
+
+
+def numbers(textfile):
+    """What a node exporter would read there of the drill itself; of several with one name the largest."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(textfile.read_text()):
+        for sample in family.samples:
+            name = sample.name.removeprefix("sentinel_drill_")
+            found[name] = max(sample.value, found.get(name, 0.0))
+    return found
 
 
 async def test_where_nothing_answers_any_more_the_receipt_stays(tmp_path):

@@ -388,6 +388,7 @@ def test_what_a_drill_said_is_in_the_report_and_a_failed_one_is_told_first(tmp_p
         "why": "nobody else answered", "started": rfc3339(BEGIN + DAY), "unhealed": "",
         "failover": {"lower": 31.0, "upper": 33.5, "within": 30.0},
     }  # fmt: skip
+    said |= {"injected": {"asked": 5.0, "proved": 5.1}, "reverted": {"asked": 40.0, "proved": 40.5}}
     file = tmp_path / "drill.json"
     file.write_text(json.dumps(said))
     begin, end = rfc3339(BEGIN + DAY / 2), rfc3339(BEGIN + 2 * DAY)
@@ -397,5 +398,8 @@ def test_what_a_drill_said_is_in_the_report_and_a_failed_one_is_told_first(tmp_p
 
     assert done.returncode == 1, done.stderr
     assert "**BAD**: 1 failed drill." in done.stdout
-    assert "| 2026-11-02 00:00:00 UTC | provider-outage, kill | chat | fail | 31.0 to 33.5 s | 30.0 s |" in done.stdout
+    assert (
+        "| 2026-11-02 00:00:00 UTC | provider-outage, kill | chat | 2026-11-02 00:00:05 UTC, 35.5 s | fail | 31.0 to 33.5 s | 30.0 s |"
+        in done.stdout
+    )
     assert (wrong.returncode, "drill run -o json" in wrong.stderr) == (2, True)

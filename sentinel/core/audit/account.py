@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sentinel.core.audit import drilled
 from sentinel.core.audit import pairs as pairs_
 from sentinel.core.audit.chain import Head
 from sentinel.core.audit.drilled import Drilled
@@ -100,7 +101,7 @@ class Account:
     requests: int
     left_out: int
     lost: tuple[Head, ...] = ()  # heads that were told of journals that are not here
-    drills: tuple[Drilled, ...] = ()  # of which a result was given
+    drills: tuple[Drilled, ...] = ()  # of which a result was given, or is in a journal
 
     @property
     def seconds(self) -> float:
@@ -153,6 +154,8 @@ class Accounting:
         self._uncovered: dict[tuple[str, str], tuple[tuple[str, ...], bool]] = {}
         self._lines: Counter[str] = Counter()
         self._about: dict[str, tuple[str, str]] = {}
+        self._drills: dict[str, Drilled] = {}
+        self._drilled: set[str] = set()  # the journals that tell of them
         self._left_out = self._requests = 0
 
     def presence(self, journal: str) -> Presence:
@@ -167,6 +170,9 @@ class Accounting:
         """A line."""
         at, event = moment(row.get("at")), str(row.get("event"))
         if at is None:
+            return
+        if event == "drilled":
+            self._drill(journal, row)
             return
         presence = self._see(journal, at, event, str(row.get("turn", "")))
         if at > self.until:
@@ -187,7 +193,9 @@ class Accounting:
         """What is known. `verified`: of each journal how far it can be believed."""
         last = {name: presence.last for name, presence in self._presences.items() if presence.last is not None}
         pairs, blinds = self._pairs.close(last)
-        gaps = [gap for name in verified for gap in self.presence(name).close()]
+        # A journal of drills alone says of no time that somebody was looking, nor that nobody was.
+        looking = [name for name in verified if self.presence(name).last is not None or name not in self._drilled]
+        gaps = [gap for name in looking or verified for gap in self.presence(name).close()]
         return Account(
             cluster=self.cluster,
             since=self.since,
@@ -201,6 +209,7 @@ class Accounting:
             uncovered=tuple(Uncovered(*key, *found) for key, found in sorted(self._uncovered.items())),
             requests=self._requests,
             left_out=self._left_out + self._incidents.left_out,
+            drills=tuple(sorted(self._drills.values(), key=lambda one: one.started)),
         )
 
     def _see(self, journal: str, at: float, event: str, turn: str) -> Presence:
@@ -213,6 +222,16 @@ class Accounting:
         if presence.take(at, event, turn) and before is not None:
             self._pairs.cut(journal, before)
         return presence
+
+    def _drill(self, journal: str, row: Mapping[str, Any]) -> None:
+        self._lines[journal] += 1
+        self._drilled.add(journal)
+        try:
+            one = drilled.read(row)
+        except ValueError:
+            return
+        if self.since <= one.started <= self.until:
+            self._drills[one.run] = one
 
     def _source(self, name: str, verified: Verified) -> Source:
         by, version = self._about.get(name, ("", ""))

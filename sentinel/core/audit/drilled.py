@@ -23,6 +23,7 @@ class Drilled:
     upper: float | None
     within: float
     unhealed: str  # why the undo could not be proved; empty when it was
+    stood: tuple[float, float | None] | None = None  # from asking for the fault to the proof of its undo, wall seconds
 
 
 def read(doc: Mapping[str, Any]) -> Drilled:
@@ -43,6 +44,15 @@ def read(doc: Mapping[str, Any]) -> Drilled:
             upper=failover["upper"],
             within=float(failover["within"]),
             unhealed=str(doc["unhealed"]),
+            stood=_stood(doc, started),
         )
     except (LookupError, TypeError) as error:
         raise ValueError(f"no result of a drill: {error}") from error
+
+
+def _stood(doc: Mapping[str, Any], started: float) -> tuple[float, float | None] | None:
+    """Nothing, where nothing was broken; what an older version said has no such moments."""
+    injected, reverted = doc.get("injected"), doc.get("reverted")
+    if injected is None:
+        return None
+    return started + float(injected["asked"]), None if reverted is None else started + float(reverted["proved"])

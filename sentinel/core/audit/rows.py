@@ -6,6 +6,7 @@
     round                                 what is believed of one tenant: coverage, proofs, what is open or inconclusive
     opened closed allowed blinded proven forgotten      belief about one question turned
     paged                                 a push was accepted for the first time
+    drilled                               a drill is over, with all that it says (reports/drill.py)
     episode                               users of a gateway were without an answer
 
 No secret and nothing of a tenant's is in any of them: names, verbs, closed words, times and numbers.
@@ -53,6 +54,11 @@ def record_row(record: Record, tenant: str = "") -> dict[str, Any]:
     if record.change.breach is not None:
         row["breach"] = _breach_row(record.change.breach)
     return row
+
+
+def drilled_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A drill is over. `result`: as `sentinel drill run -o json` says it."""
+    return {"event": "drilled", **result}
 
 
 @dataclass

@@ -1,12 +1,30 @@
 """What a drill says when it is over: one frozen value, for people and for programs alike."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sentinel.core.drill.fault import Receipt
+from sentinel.core.drill.figures import Measured
 from sentinel.core.drill.progress import Phase, Progress, Terms
 from sentinel.core.drill.ruling import Ruling, Verdict
 
 PASSED, FAILED, NOTHING_PROVEN, OWN_FAULT = 0, 1, 3, 4
+
+
+class Intensity(StrEnum):
+    """How hard a drill hits, as its author judges it: a label of its figures, and nothing else."""
+
+    LIGHT = "light"
+    MEDIUM = "medium"
+    HEAVY = "heavy"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a drill was run, and how hard it hits."""
+
+    environment: str = ""
+    intensity: Intensity = Intensity.LIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,9 @@ class Result:
     progress: Progress
     ruling: Ruling
     wall: float
+    measured: Measured
+    broken: tuple[str, ...] = ()  # the promises that were, by name
+    setting: Setting = Setting()
 
     @property
     def exit_code(self) -> int:

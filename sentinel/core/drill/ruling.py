@@ -37,6 +37,18 @@ def rule(terms: Terms, progress: Progress) -> Ruling:
     return next(ruling for fits in RULES if (ruling := fits(terms, progress)))
 
 
+def broken(terms: Terms, progress: Progress) -> tuple[str, ...]:
+    """The promises that were seen to be broken, by name; none where the drill did not fail."""
+    if rule(terms, progress).verdict is not Verdict.FAIL:
+        return ()
+
+    def fails(fits: Callable[[Terms, Progress], Ruling | None]) -> bool:
+        ruling = fits(terms, progress)
+        return ruling is not None and ruling.verdict is Verdict.FAIL
+
+    return tuple(name for name, rules in _PROMISES.items() if any(map(fails, rules)))
+
+
 def _crossed(_: Terms, progress: Progress) -> Ruling | None:
     if not progress.tally.cross_talk:
         return None
@@ -143,6 +155,15 @@ RULES: Sequence[Callable[[Terms, Progress], Ruling | None]] = (
     _passed,
 )
 """The whole law. What fits first is what the drill proved."""
+
+
+_PROMISES = {
+    "tenant": (_crossed,),
+    "graceful": (_ungraceful,),
+    "within": (_beyond, _nobody_else),
+    "failback": (_not_back,),
+}
+"""What is promised, and the rules that can tell that it was broken."""
 
 
 def _lasted(progress: Progress, phase: Phase) -> float:
