@@ -20,7 +20,8 @@ from sentinel.relaying import client_of, pod_uid
 from sentinel.reload import Configured
 from sentinel.settings import Settings
 from sentinel.sinks.beacon import BeaconMetrics
-from sentinel.web.app import Beside, Health
+from sentinel.web.app import Health
+from sentinel.web.beside import Beside
 from sentinel.web.listener import listening
 
 _log = structlog.get_logger()

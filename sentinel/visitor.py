@@ -19,7 +19,8 @@ from sentinel.reload import Configured
 from sentinel.settings import Settings
 from sentinel.sinks.page_log import PageLog
 from sentinel.sinks.page_metrics import PageMetrics
-from sentinel.web.app import Beside, Health
+from sentinel.web.app import Health
+from sentinel.web.beside import Beside
 from sentinel.web.listener import listening
 
 _log = structlog.get_logger()

@@ -31,3 +31,23 @@ def command(question: Asked, user: str) -> str:
     group = question.identity.removeprefix(GROUP) if question.identity.startswith(GROUP) else ""
     line = question.reproduce(user, (group, "system:authenticated") if group else ())
     return line if _HARMLESS.fullmatch(line) else ""
+
+
+def explanation(question: Asked, user: str) -> str:
+    """The line that finds which binding or policy it is, and what closes it; empty where nothing can.
+
+    Made of the same words as `command`, so that what may not be pasted there is not offered here.
+    """
+    line = command(question, user)
+    if question.check in _REACHED:
+        protocol = question.check.rpartition("/")[2]
+        told = f"sentinel explain reach {protocol} -n {question.target} --user={user}"
+        return told if line and _HARMLESS.fullmatch(told) else ""
+    if not line.startswith(_CAN_I):
+        return ""
+    words = line.removeprefix(_CAN_I).removesuffix(" --all-namespaces")
+    return f"sentinel explain {words.replace(' --as=', ' --user=').replace(' --as-group=', ' --group=')}"
+
+
+_REACHED = ("net/tcp", "net/udp", "net/http")
+_CAN_I = "kubectl auth can-i "

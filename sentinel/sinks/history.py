@@ -17,7 +17,7 @@ from typing import Any
 from sentinel import __version__
 from sentinel.core.api.plan import Plan
 from sentinel.core.asked import Asked, is_network
-from sentinel.core.evidence import command
+from sentinel.core.evidence import command, explanation
 from sentinel.core.record import ExceptionRow, GateRow, Installed, Record, Round
 from sentinel.core.standing import Breach, Standing, Turn
 from sentinel.core.verdict import State
@@ -65,6 +65,7 @@ class Incident:
             "code": breach.code,
             "audit_id": breach.audit_id,
             "reproduce": command(question, self.user),
+            "explain": explanation(question, self.user),
             "user": self.user,
             "reason": breach.reason.value,
             "cause": breach.cause,
@@ -95,6 +96,10 @@ class Snapshot:
 
     def status(self) -> dict[str, Any]:
         """The answer to `/api/v1/status`. Times are wall seconds, null for never."""
+        return {**self.summary(), "standings": self.standings()}
+
+    def summary(self) -> dict[str, Any]:
+        """The same without a row for each question."""
         report = self.round
         return {
             "tenant": self.tenant,
@@ -102,7 +107,6 @@ class Snapshot:
             "ready": not self.reasons,
             "reasons": list(self.reasons),
             "coverage": report.coverage if report is not None else 0.0,
-            "standings": self.standings(),
             "gates": [_gate_row(row) for row in report.gates] if report is not None else [],
             "installed": _installed_row(report.installed) if report is not None else None,
             "exceptions": [_exception_row(row) for row in report.exceptions] if report is not None else [],
@@ -119,12 +123,16 @@ class Snapshot:
         newest = sorted(self.incidents, key=lambda incident: incident.breach.since, reverse=True)
         return [incident.as_json(self.tenant) for incident in newest]
 
-    def records(self, check: str = "", target: str = "", limit: int = 100) -> list[dict[str, Any]]:
-        """The last records, newest first; of one check or target only where one is named."""
+    def records(
+        self, check: str = "", target: str = "", limit: int = 100, *, held: bool | None = None
+    ) -> list[dict[str, Any]]:
+        """The last records, newest first; of one check or target, held or not held, only where that is named."""
         wanted = (
             record
             for record in sorted(self.records_, key=lambda record: record.observation.at, reverse=True)
-            if (not check or record.question.check == check) and (not target or record.question.target == target)
+            if (not check or record.question.check == check)
+            and (not target or record.question.target == target)
+            and (held is None or held is (record.verdict.state is State.HELD))
         )
         return [_record_row(record) for record, _ in zip(wanted, range(limit), strict=False)]
 
@@ -139,6 +147,8 @@ class History:
     def __init__(self, tenant: str) -> None:
         """`tenant`: whose sentinel this is."""
         self.round: Round | None = None
+        self.turned = 0
+        """How often belief turned, or what keeps us from proving: whoever looks should look again."""
         self._tenant = tenant
         self._planned: dict[Asked, None] = {}
         self._latest: dict[Asked, Standing] = {}
@@ -163,6 +173,7 @@ class History:
 
     def stand_by(self) -> None:
         """Forget what is believed but of the network: another pod asks, or we begin anew. What was seen stays."""
+        self.turned += 1
         self.round = None
         self._planned = {}
         self._latest = {asked: known for asked, known in self._latest.items() if is_network(asked.check)}
@@ -177,6 +188,8 @@ class History:
 
     def end_round(self, report: Round) -> None:
         """Keep what is believed."""
+        if self.round is None or self.round.reasons != report.reasons:
+            self.turned += 1
         self.round = report
         if report.ended - self._tidied >= _TIDY_SECONDS:
             self._tidied = report.ended
@@ -208,6 +221,7 @@ class History:
 
     def _note(self, record: Record) -> None:
         question, standing, change = record.question, record.standing, record.change
+        self.turned += change is not None
         if standing.breach is not None:
             self._open[question] = Incident(
                 question, record.user, standing.breach, standing.last_proven, record.subsumed

@@ -1,49 +1,80 @@
-"""The witness's first page: every tenant in a line, the worst first, each with the way to its own page."""
+"""The witness's first page: what is open anywhere, who is closed to whom, and each tenant with the way to its page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
-from sentinel import __version__
+from markupsafe import Markup
+
 from sentinel.sinks.history import Snapshot
-from sentinel.web.html import Html, document, style, tag
-from sentinel.web.pages import REFRESH_SECONDS, Headline, View, headlines
-from sentinel.web.style import CSS
+from sentinel.web import breaches
+from sentinel.web.breaches import MOST_CARDS
+from sentinel.web.headlines import Headline, View, headlines
+from sentinel.web.layout import AS_IT_IS, Wish, laid_out
+from sentinel.web.matrix import matrix
+from sentinel.web.rendering import place
+from sentinel.web.tally import gaps
+from sentinel.web.words import REASONS, count
 
 _MOODS = ("bad", "warn", "calm", "ok")
 
 
-def page(
-    snapshots: Mapping[str, Snapshot],
-    now: float,
-    *,
-    still: bool = False,
-    gateways: Html = Html(),  # noqa: B008
-) -> str:
-    """The whole page. `still`: it does not refresh itself; `gateways`: the section of those, where there are any."""
-    heads = {name: _headline(snapshot, now) for name, snapshot in snapshots.items()}
-    ordered = sorted(heads, key=lambda name: (_MOODS.index(heads[name].mood), name))
-    worst = heads[ordered[0]].word if ordered else "no tenants"
-    refresh = None if still else tag("meta", http_equiv="refresh", content=REFRESH_SECONDS)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        *([refresh] if refresh is not None else []),
-        tag("title", f"{worst}: the witness"),
-        style(CSS),
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    name: str
+    path: str
+    top: Headline
+
+
+def page(snapshots: Mapping[str, Snapshot], now: float, wish: Wish = AS_IT_IS, sections: Sequence[Markup] = ()) -> str:
+    """The whole page. `sections`: what is told of gateways and paging, where there is anything to tell."""
+    views = {name: View.of(snapshot, now) for name, snapshot in snapshots.items()}
+    tenants = [_Tenant(name, f"/?tenant={quote(name)}", headlines(view)[0]) for name, view in views.items()]
+    tenants.sort(key=lambda row: (_MOODS.index(row.top.mood), row.name))
+    return laid_out(
+        "witness.html",
+        tops=_tops(tenants),
+        whose="the witness",
+        wish=wish,
+        now=now,
+        witness=True,
+        more_sections=sections,
+        **_open(views.values()),
+        gaps=gaps((f"{view.tenant} at {place(line.name)}", line) for view in views.values() for line in view.lines),
+        meanings=REASONS,
+        matrix=matrix({name: view.lines for name, view in views.items()}),
+        tenants=tenants,
     )
-    rows = [_row(name, heads[name].mood, heads[name].text) for name in ordered]
-    table = tag(
-        "table", tag("thead", tag("tr", tag("th", "tenant"), tag("th", "as the witness sees it"))), tag("tbody", *rows)
-    )
-    body = tag("main", tag("h1", "The witness"), table, gateways, tag("p", f"tenant-sentinel {__version__}"))
-    return document("en", head, tag("body", body))
 
 
-def _headline(snapshot: Snapshot, now: float) -> Headline:
-    return headlines(View(now, snapshot.status(), snapshot.breaches(), snapshot.turns()))[0]
+def _open(views: Any) -> dict[str, Any]:
+    rows = sorted((row for view in views for row in view.open), key=lambda row: -float(row["since"]))
+    cards = breaches.cards(rows)
+    standing = sum(len(view.standing) for view in views)
+    return {
+        "cards": cards[:MOST_CARDS],
+        "more": max(0, len(cards) - MOST_CARDS),
+        "standing": len(rows),
+        "explained": standing - len(rows),
+    }
 
 
-def _row(name: str, mood: str, text: str) -> Html:
-    link = tag("a", name, href=f"/?tenant={quote(name)}")
-    return tag("tr", tag("td", link), tag("td", text, cls=mood))
+def _tops(tenants: Sequence[_Tenant]) -> list[Headline]:
+    """Of all tenants together: how many are open, and the worst that is not."""
+    if not tenants:
+        return [Headline("calm", "Starting", "There are no tenants.")]
+    moods = {mood: [row for row in tenants if row.top.mood == mood] for mood in _MOODS}
+    worst = next(mood for mood in _MOODS if moods[mood])
+    if worst == "ok":
+        return [Headline("ok", "Held", f"{count(len(tenants), 'tenant')}: each is denied all that it must be denied.")]
+    tops = [_top(rows) for mood in ("bad", "warn") if (rows := moods[mood])]
+    return tops or [_top(moods["calm"])]
+
+
+def _top(rows: Sequence[_Tenant]) -> Headline:
+    """The first of them in its own words, and the number of the others."""
+    first = rows[0].top
+    name = "" if first.text.startswith(rows[0].name) else f"{rows[0].name}: "
+    others = f" And {count(len(rows) - 1, 'other')} like it." if len(rows) > 1 else ""
+    return Headline(first.mood, first.word, f"{name}{first.text}{others}")

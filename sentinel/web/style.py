@@ -1,5 +1,6 @@
 """The style sheet of the status page: two palettes, one column on a phone, nothing from elsewhere.
 
+`CSS` is what the evidence that an auditor keeps is written in, too; `PAGE` is of the live page only.
 Every pair of colours has a contrast of at least 4.5 to 1 (WCAG AA), in both palettes; and no colour
 says anything that is not said in words beside it.
 """
@@ -66,5 +67,40 @@ footer p { margin: .2rem 0; }
   td:empty, td.number.faint { display: none; }
   .facts div { grid-template-columns: 1fr; gap: 0; padding: .25rem 0; }
   time { white-space: normal; } time small { white-space: nowrap; margin-left: 0; }
+}
+"""
+
+PAGE = """
+.skip { position: absolute; left: -100rem; padding: .5rem 1rem; background: var(--card); }
+.skip:focus { left: .5rem; top: .5rem; z-index: 3; } #main:focus { outline: none; }
+:focus-visible { outline: .2rem solid var(--calm); outline-offset: .15rem; }
+.above { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1rem; }
+.live { margin: 0; color: var(--faint); font-size: .9rem; } .live.warn { color: var(--warn); font-weight: 600; }
+.find { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: center; margin: 0 0 .8rem; }
+.find input, .find button { font: inherit; padding: .3rem .6rem; color: var(--ink); background: var(--card);
+  border: 1px solid var(--faint); border-radius: .3rem; }
+.find button { cursor: pointer; }
+details { margin: .8rem 0; } summary { cursor: pointer; padding: .3rem 0; color: var(--ok); font-weight: 600; }
+.proven { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 0 1.5rem;
+  list-style: none; margin: .3rem 0; padding: 0; font-variant-numeric: tabular-nums; }
+.proven li { display: flex; justify-content: space-between; gap: .8rem; overflow-wrap: anywhere;
+  padding: .1rem 0; border-bottom: 1px solid var(--line); }
+.proven time { color: var(--faint); }
+.wide { overflow-x: auto; } .matrix th, .matrix td { overflow-wrap: normal; white-space: nowrap; }
+.matrix tbody th { position: sticky; left: 0; background: var(--card); }
+.matrix td.bad { background: var(--bad-bg); font-weight: 800; } .matrix td.warn { background: var(--warn-bg); }
+.ways + .facts { margin-top: .6rem; }
+.matrix td time { white-space: nowrap; color: var(--faint); font-variant-numeric: tabular-nums; }
+.timeline { margin: 0 0 1rem; } .timeline svg { display: block; width: 100%; height: 1.5rem; }
+.timeline figcaption { font-weight: 600; margin-bottom: .2rem; }
+.ends { display: flex; justify-content: space-between; margin: .1rem 0; color: var(--faint); font-size: .85rem; }
+svg .is-bad { fill: var(--bad); } svg .is-warn { fill: var(--warn); } svg .is-ok { fill: var(--ok); }
+svg .is-calm { fill: var(--calm); } svg .is-none { fill: var(--line); }
+.turns th, .records th { font-weight: 400; } .unproven td:nth-child(4) { min-width: 8rem; }
+@media (max-width: 44rem) {
+  .matrix { display: table; } .matrix thead { position: static; width: auto; height: auto; clip-path: none;
+    display: table-header-group; } .matrix tbody { display: table-row-group; } .matrix tr { display: table-row; }
+  .matrix th, .matrix td, .matrix tbody th { display: table-cell; padding: .4rem .7rem;
+    border-bottom: 1px solid var(--line); }
 }
 """

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from sentinel.core.api.gates import Gate
 from sentinel.core.net.net_gates import NetGate
 from sentinel.core.verdict import Reason
-from sentinel.web.html import Html, tag
 
 REASONS = {
     Reason.TOKEN: "our token is missing, stale or not ours",
@@ -70,8 +69,8 @@ GATES: dict[Gate | NetGate, str] = {
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
-def span(seconds: float) -> str:
-    """Two units at most: `4 s`, `12 min 5 s`, `3 d 4 h`. What is negative is nothing."""
+def span(seconds: float, units: int = 2) -> str:
+    """So many units at most: `4 s`, `12 min 5 s`, `3 d 4 h`. What is negative is nothing."""
     left = round(max(0.0, seconds), 1 if seconds < 10 else 0)
     if left < 60:
         return f"{left:g} s"
@@ -80,7 +79,7 @@ def span(seconds: float) -> str:
         count, left = divmod(left, size)
         if count or words:
             words.append(f"{count:.0f} {name}" if count else "")
-        if len(words) == 2:
+        if len(words) == units:
             break
     return " ".join(filter(None, words))
 
@@ -90,15 +89,6 @@ def clock(at: float, now: float) -> str:
     moment, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
     form = "%H:%M:%S UTC" if moment.date() == today.date() else "%Y-%m-%d %H:%M:%S UTC"
     return moment.strftime(form)
-
-
-def when(at: float | None, now: float, never: str = "never") -> Html:
-    """Both for people: how long ago, and the moment in UTC."""
-    if at is None:
-        return tag("span", never, cls="faint")
-    exact = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    ago = "now" if now - at < 1 else f"{span(float(int(now - at)))} ago"
-    return tag("time", ago, " ", tag("small", clock(at, now)), datetime=exact)
 
 
 def count(number: int, one: str, many: str = "") -> str:

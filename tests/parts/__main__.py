@@ -21,7 +21,17 @@ from pathlib import Path
 
 from tests.parts import cache
 from tests.parts.find import from_assets, is_made, stamp
-from tests.parts.recipes import NEWEST, RECIPES, DebianPackage, GoFiles, GoModule, NpmPackage, PythonPackage, Recipe
+from tests.parts.recipes import (
+    NEWEST,
+    RECIPES,
+    DebianPackage,
+    GoFiles,
+    GoModule,
+    NpmFiles,
+    NpmPackage,
+    PythonPackage,
+    Recipe,
+)
 
 GO = (1, 26)
 """What Kubernetes 1.36 asks for in its go.mod."""
@@ -107,6 +117,8 @@ def make(recipe: Recipe) -> None:
             compile_go(recipe, Path(folder))
         elif isinstance(recipe, GoFiles):
             copy_from_module(recipe)
+        elif isinstance(recipe, NpmFiles):
+            copy_from_npm(recipe, Path(folder))
         elif isinstance(recipe, NpmPackage):
             install_npm(recipe, Path(folder))
         elif isinstance(recipe, PythonPackage):
@@ -142,13 +154,24 @@ def copy_from_module(recipe: GoFiles) -> None:
         shutil.copyfile(Path(said["Dir"]) / recipe.folder / name, cache.files() / name)
 
 
-def install_npm(recipe: NpmPackage, folder: Path) -> None:
+def copy_from_npm(recipe: NpmFiles, folder: Path) -> None:
+    fetch_npm(recipe, folder)
+    cache.files().mkdir(exist_ok=True)
+    for name in recipe.files:
+        shutil.copyfile(folder / "node_modules" / recipe.name / name, cache.files() / name)
+
+
+def fetch_npm(recipe: NpmFiles | NpmPackage, folder: Path) -> None:
     for tool in ("node", "npm"):
         if not shutil.which(tool):
             raise CannotBring(f"{recipe.name} {recipe.version} needs {tool} (Node.js 20 or newer) on PATH")
     for file in recipe.folder.iterdir():
         shutil.copyfile(file, folder / file.name)
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, env={"HOME": str(folder)})
+
+
+def install_npm(recipe: NpmPackage, folder: Path) -> None:
+    fetch_npm(recipe, folder)
     home = cache.private(recipe.binary)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)

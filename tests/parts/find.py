@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from tests.parts import cache
-from tests.parts.recipes import RECIPES, GoFiles, Recipe
+from tests.parts.recipes import RECIPES, GoFiles, NpmFiles, Recipe
 
 
 class MissingPart(RuntimeError):
@@ -45,11 +45,11 @@ def is_made(recipe: Recipe) -> bool:
 
 def place(recipe: Recipe, name: str) -> Path:
     """Where the cache has this part of the recipe, or will have it."""
-    return (cache.files() if isinstance(recipe, GoFiles) else cache.binaries()) / name
+    return (cache.files() if isinstance(recipe, GoFiles | NpmFiles) else cache.binaries()) / name
 
 
 def is_usable(recipe: Recipe, path: Path) -> bool:
-    return path.is_file() and (isinstance(recipe, GoFiles) or os.access(path, os.X_OK))
+    return path.is_file() and (isinstance(recipe, GoFiles | NpmFiles) or os.access(path, os.X_OK))
 
 
 def stamp(recipe: Recipe) -> Path:

@@ -143,6 +143,35 @@ class NpmPackage:
 
 
 @dataclass(frozen=True)
+class NpmFiles:
+    """Files as they are in a package of npm's registry, pinned by the lock file in `folder`; nothing is run."""
+
+    name: str
+    version: str
+    minutes: int
+    files: tuple[str, ...]
+    group: str = "tests"
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.name
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        return self.files
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(repr(self).encode())
+        for file in sorted(self.folder.iterdir()):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
 class PythonPackage:
     """A part from PyPI in an environment of its own, pinned with all that it needs by the lock file in `folder`."""
 
@@ -169,7 +198,7 @@ class PythonPackage:
         return hashlib.sha256(repr(self).encode() + self.lock.read_bytes()).hexdigest()
 
 
-Recipe = GoModule | DebianPackage | GoFiles | NpmPackage | PythonPackage
+Recipe = GoModule | DebianPackage | GoFiles | NpmFiles | NpmPackage | PythonPackage
 
 
 def command_for(group: str) -> str:
@@ -322,6 +351,8 @@ RECIPES: tuple[Recipe, ...] = (
         script="@portkey-ai/gateway/build/start-server.js",
         preload="loopback.js",
     ),
+    # What keeps people out of a page: read by the tests of the status page into their own browser, never shipped (MPL).
+    NpmFiles("axe-core", version="4.14.1", minutes=1, files=("axe.min.js",)),
     # The other gateway that many run: 120 packages, 750 MB.
     PythonPackage("litellm", version="1.106.2", minutes=3, binary="litellm", group="litellm"),
     GoModule(

@@ -24,7 +24,7 @@ from sentinel.core.verdict import Reason, State, Verdict
 from sentinel.sinks.history import History
 from sentinel.web import pages, words
 from sentinel.web.html import Html, join, style, tag
-from sentinel.web.style import CSS
+from sentinel.web.style import CSS, PAGE
 from tests.support.breaches import GET, LIST, USER, Belief, a_round
 
 NOON = 1_795_230_000.0
@@ -53,7 +53,7 @@ class Seen(HTMLParser):
     open: list[str] = field(default_factory=list)
     texts: dict[str, list[str]] = field(default_factory=dict)
 
-    VOID = ("meta", "link", "br", "hr", "img")
+    VOID = ("meta", "link", "br", "hr", "img", "input")
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -127,7 +127,8 @@ def test_an_open_breach_comes_first_with_its_evidence_and_its_command():
     assert "Open since 30 s ago 03:00:00 UTC" in card
     assert "proven closed 02:59:50 UTC, open 03:00:00 UTC: may be 10 s older" in card
     assert "HTTP 406, we were let in; Audit-Id a-1" in card
-    assert seen.text("pre") == f"kubectl auth can-i list secrets --as={USER} -n team-b"
+    next_, same = (f"sentinel explain list secrets --user={USER} -n team-b", f"--as={USER} -n team-b")
+    assert seen.text("pre") == f"{next_} kubectl auth can-i list secrets {same}"
     assert seen.text("title").startswith("BREACH")
 
 
@@ -269,22 +270,26 @@ def test_it_can_be_read_by_everybody(kept):
 
 
 @pytest.mark.parametrize("kept", ALL_STATES)
-def test_nothing_comes_from_elsewhere_and_nothing_runs(kept):
+def test_nothing_comes_from_elsewhere_and_nothing_runs_but_our_own_script(kept):
     seen = page(kept)
 
-    assert not seen.all("script") and not seen.all("link") and not seen.all("img")
-    assert all((link["href"] or "").startswith("/") for link in seen.all("a"))
+    assert seen.all("script") == [{"src": "/live.js", "defer": None}], (
+        "one file of our own, and nothing within the page"
+    )
+    assert not seen.all("link") and not seen.all("img")
+    assert all((link["href"] or "").startswith(("/", "#main")) for link in seen.all("a"))
     assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on") or name == "style"]
-    assert "url(" not in CSS and "@import" not in CSS
+    assert "url(" not in CSS + PAGE and "@import" not in CSS + PAGE
 
 
-def test_the_policy_allows_the_page_its_one_style_sheet_and_nothing_else():
+def test_the_policy_allows_the_page_its_one_style_sheet_our_own_files_and_nothing_else():
     (sheet,) = re.findall(r"<style>(.*?)</style>", page(history()).html, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
 
     assert f"style-src 'sha256-{digest}';" in pages.POLICY
     assert pages.POLICY.startswith("default-src 'none';")
-    assert "script" not in pages.POLICY and "unsafe" not in pages.POLICY
+    assert "script-src 'self';" in pages.POLICY and "connect-src 'self';" in pages.POLICY
+    assert "unsafe" not in pages.POLICY and "http" not in pages.POLICY and "*" not in pages.POLICY
     assert "img-src 'self';" in pages.POLICY, "pictures of failovers are files of our own"
 
 
@@ -338,9 +343,13 @@ HOSTILE = st.one_of(
 TAGS = re.findall(
     "[a-z0-9]+",
     "html head meta title style body header main section article footer h1 h2 h3 p ul li dl div dt dd "
-    "table thead tbody tr th td b span time small code pre a",
+    "table thead tbody tr th td b span time small code pre a noscript script form label input button details summary",
 )
-ATTRIBUTES = re.findall("[a-z-]+", "lang charset name content http-equiv class scope data-label datetime href tabindex")
+ATTRIBUTES = re.findall(
+    "[a-z-]+",
+    "lang charset name content http-equiv class scope data-label datetime href tabindex id role src defer for action "
+    "method type value maxlength autocomplete spellcheck aria-label aria-labelledby aria-live",
+)
 
 
 @settings(max_examples=150)
@@ -368,6 +377,7 @@ def test_nothing_hostile_gets_through(data):
     assert {tag for tag, _ in seen.tags} <= set(TAGS)
     assert {name for _, attributes in seen.tags for name in attributes} <= set(ATTRIBUTES)
     assert {link["href"] for link in seen.all("a")} <= {
+        "#main",
         "/?still=1",
         *(f"/api/v1/{x}" for x in ("status", "breaches", "records", "gateways")),
     }

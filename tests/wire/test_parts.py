@@ -14,7 +14,7 @@ from tests import parts
 from tests.parts import __main__ as script
 from tests.parts import cache
 from tests.parts.find import stamp
-from tests.parts.recipes import NEWEST, RECIPES, GoFiles, GoModule, NpmPackage, Recipe
+from tests.parts.recipes import NEWEST, RECIPES, GoFiles, GoModule, NpmFiles, NpmPackage, Recipe
 
 ROOT = Path(__file__).parents[2]
 WANTED = [recipe for recipe in RECIPES if recipe.group == "tests"]
@@ -22,10 +22,10 @@ SERVERS = [recipe for recipe in WANTED if isinstance(recipe, NpmPackage)]  # whi
 BINARIES = [
     (name, recipe.version)
     for recipe in WANTED
-    if recipe not in SERVERS and not isinstance(recipe, GoFiles)
+    if recipe not in SERVERS and not isinstance(recipe, GoFiles | NpmFiles)
     for name in recipe.binaries
 ]
-FILES = [name for recipe in WANTED if isinstance(recipe, GoFiles) for name in recipe.files]
+FILES = [name for recipe in WANTED if isinstance(recipe, GoFiles | NpmFiles) for name in recipe.files]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_every_package_is_the_version_it_should_be(recipe: NpmPackage) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_of_a_module_is_there_and_not_empty(name: str) -> None:
+def test_every_file_of_a_module_or_package_is_there_and_not_empty(name: str) -> None:
     assert parts.find(name).stat().st_size > 1000
 
 

@@ -1,0 +1,79 @@
+"""What is open as cards: all that one identity is let in to at one target, with the evidence of the first."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sentinel.core.asked import CROSSTALK, is_network
+from sentinel.core.verdict import Reason
+from sentinel.web.words import REASONS
+
+MOST_CARDS = 20
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One hole, as far as one identity sees it. Times are wall seconds."""
+
+    first: Row
+    questions: tuple[str, ...]
+    places: tuple[str, ...]
+    cause: str
+    checks: str
+    last: float
+
+    @property
+    def kind(self) -> str:
+        """What it is told as: `api`, `network` or `crosstalk`."""
+        if is_network(self.first["check"]):
+            return "network"
+        return "crosstalk" if self.first["check"] == CROSSTALK else "api"
+
+    @property
+    def id(self) -> str:
+        """Its name on the page: the same as long as it stands, so that a reader keeps their place."""
+        row = self.first
+        return "-".join(("breach", self.kind, row["tenant"], row["identity"], row["target"])).replace(" ", "_")
+
+    @property
+    def meaning(self) -> str:
+        """What was seen, in words."""
+        return REASONS[Reason(self.first["reason"])]
+
+    @property
+    def proof(self) -> str:
+        """What must be seen twice until it is closed."""
+        return _PROOFS[self.kind]
+
+
+_PROOFS = {
+    "api": "the same question denied",
+    "network": "nothing gets through any more",
+    "crosstalk": "answers of our own only",
+}
+
+
+def cards(rows: Iterable[Row]) -> list[Card]:
+    """In the order of the rows, newest first."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["tenant"], row["target"], row["identity"], _kind(row["check"])].append(row)
+    return [_card(sorted(group, key=lambda row: float(row["since"]))) for group in groups.values()]
+
+
+def _kind(check: str) -> str:
+    return "network" if is_network(check) else check if check == CROSSTALK else ""
+
+
+def _card(rows: list[Row]) -> Card:
+    """`rows`: the oldest first."""
+    return Card(
+        first=rows[0],
+        questions=tuple(dict.fromkeys(row["question"] for row in rows)),
+        places=tuple(dict.fromkeys(row["place"] for row in rows if row["place"])),
+        cause=next((row["cause"] for row in rows if row["cause"]), ""),
+        checks=", ".join(sorted({row["check"] for row in rows})),
+        last=max(row["last"] for row in rows),
+    )
