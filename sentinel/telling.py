@@ -31,7 +31,8 @@ from sentinel.reports import drill as report
 from sentinel.settings import Address
 from sentinel.settings.journal import Journal
 from sentinel.sinks.drill_metrics import ChaosMetrics, DrillMetrics
-from sentinel.web.app import Beside, Health
+from sentinel.web.app import Health
+from sentinel.web.beside import Beside
 from sentinel.web.listener import listening
 
 AGAIN = 5.0
