@@ -32,12 +32,17 @@ def slowest(quantile: float, name: str, *by: str, more: str = "") -> str:
     return f"histogram_quantile({quantile}, sum by ({grouped}) ({rate(f'{name}_bucket', *filter(None, [more]))}))"
 
 
+def grown(name: str, more: str = "") -> str:
+    """By how much a counter grew in the chosen time. What began within it began at 0, which no scrape saw."""
+    series = f"sentinel_gateway_{name}{{{','.join(filter(None, (ASKED, more)))}}}"
+    return f"(increase({series}[$__range]) and {series} offset $__range or {series})"
+
+
 def longest(name: str, *by: str, more: str = "") -> str:
     """The bucket in which the longest of the chosen time lies: its upper edge."""
-    chosen = ",".join(filter(None, (ASKED, more)))
-    summed = f"sum by ({', '.join(('le', 'gateway', *by))})"
+    grouped = ", ".join(("le", "gateway", *by))
     # Without an episode it is NaN, which is no row.
-    return f"histogram_quantile(1, {summed} (increase(sentinel_gateway_{name}_bucket{{{chosen}}}[$__range]))) >= 0"
+    return f"histogram_quantile(1, sum by ({grouped}) ({grown(f'{name}_bucket', more)})) >= 0"
 
 
 CLUSTER = variable("cluster", "Cluster", "sentinel_build_info")

@@ -1,0 +1,95 @@
+"""Every panel of our dashboards shows something in a town where everything happens, on a real Prometheus.
+
+Three real sentinels ask the demo's API server and gateway. The witness, the visitor and the pods that ask over the
+network are their metric sinks alone, fed through what their processes call (tests/dashboards/scene.py).
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from sentinel.demo import world
+from sentinel.demo.stage import GATEWAY
+from tests.dashboards import built, exported, files, scene
+from tests.dashboards.files import Asked, Json
+
+OURS = tuple(board.name for board in built.BOARDS)
+SPOKEN_OF = {"tenant": "tenant", "subject": "tenant", "gateway": "gateway"}
+"""Labels by which a chosen variable narrows what is shown."""
+
+
+@pytest.fixture(scope="module")
+def answers() -> scene.Answers:
+    return asyncio.run(scene.play())
+
+
+def queries(board: str) -> Iterator[Asked]:
+    """All but those about the page drill, which nobody runs here."""
+    drill = re.compile("|".join(exported.OF_THE_PAGE_DRILL))
+    yield from (asked for asked in files.queries(board) if not drill.search(asked.query["expr"]))
+
+
+def numbers(row: Json) -> list[float]:
+    """The finite ones."""
+    pairs = row["values"] if "values" in row else [row["value"]]
+    return [number for _, text in pairs if math.isfinite(number := float(text))]
+
+
+@pytest.mark.parametrize("board", OURS)
+def test_no_query_of_any_panel_is_empty(answers: scene.Answers, board: str) -> None:
+    empty = [asked.name for asked in queries(board) if not any(map(numbers, answers.rows[asked.name]))]
+
+    assert not empty
+
+
+@pytest.mark.parametrize("board", OURS)
+def test_every_name_in_a_legend_or_a_table_s_head_is_a_label_of_what_is_shown(
+    answers: scene.Answers, board: str
+) -> None:
+    for asked in queries(board):
+        labels = {label for row in answers.rows[asked.name] for label in row["metric"]}
+        named = set(re.findall(r"\{\{(\w+)\}\}", asked.query["legendFormat"]))
+        for step in asked.panel.get("transformations", ()):
+            options = step["options"]
+            named |= {options["rowField"], options["columnField"]} if "rowField" in options else set()
+            named |= set(options.get("renameByName", ())) - {"Value"}
+
+        assert named <= labels, asked.name
+
+
+@pytest.mark.parametrize("board", OURS)
+def test_whoever_chooses_one_tenant_or_gateway_sees_nothing_of_another(answers: scene.Answers, board: str) -> None:
+    for asked in queries(board):
+        chosen = {"tenant": scene.READER, "gateway": GATEWAY}
+        for row in answers.alone[asked.name]:
+            for label, variable in SPOKEN_OF.items():
+                if f"${variable}" in asked.query["expr"] and label in row["metric"]:
+                    assert row["metric"][label] == chosen[variable], asked.name
+
+
+@pytest.mark.parametrize(("board", "name"), [(board, name) for board in OURS for name in ("tenant", "gateway")])
+def test_a_variable_offers_what_there_is(answers: scene.Answers, board: str, name: str) -> None:
+    known = {"tenant": [*world.TENANTS], "gateway": [GATEWAY]}
+
+    assert answers.values.get((board, name), known[name]) == known[name]
+
+
+def test_the_matrix_shows_each_border_once_and_the_open_ones_as_that(answers: scene.Answers) -> None:
+    rows = answers.rows["isolation: Age of the proof, by tenant and target, A"]
+    shown = {(row["metric"]["tenant"], row["metric"]["target"]): float(row["value"][1]) for row in rows}
+    opened = {pair for pair, value in shown.items() if value == -1}
+
+    assert len(shown) == len(rows)
+    assert opened == {(scene.READER, scene.VICTIM), (scene.THIRD, scene.READER)}
+    assert all(value >= 0 for pair, value in shown.items() if pair not in opened)
+
+
+def test_an_episode_is_shown_with_its_bounds(answers: scene.Answers) -> None:
+    rows = answers.rows["gateways: Bounds of the longest, A"]
+    bounds = {row["metric"]["bound"]: float(row["value"][1]) for row in rows if row["metric"]["stage"] == "stable"}
+
+    assert bounds["lower"] <= bounds["upper"] <= 30
+    assert bounds["upper"] >= scene.PATIENCE
