@@ -99,7 +99,9 @@ def rule_files(files: dict[str, str]) -> dict[str, str]:
 
 def order(files: dict[str, str]) -> list[str]:
     """The files that are there, each reading only what the ones before it record."""
-    return [name for name in ("breach", "blind", "witness", "self", "gateway") if f"{name}.rules.yaml" in files]
+    return [
+        name for name in ("breach", "blind", "witness", "self", "gateway", "drill") if f"{name}.rules.yaml" in files
+    ]
 
 
 def every_rule(files: dict[str, str]) -> Iterator[Rule]:

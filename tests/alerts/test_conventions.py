@@ -9,6 +9,8 @@ import yaml
 from prometheus_client import CollectorRegistry, Metric
 
 from sentinel.clients.clock import Clock
+from sentinel.core.drill.fault import Variant
+from sentinel.sinks.drill_metrics import DrillMetrics
 from sentinel.sinks.gateway_metrics import GatewayMetrics
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.page_metrics import PageMetrics
@@ -76,7 +78,15 @@ OF_GATEWAYS = {
     "SentinelPageUnproven": "warning",
 }
 OF_PAGES = {"SentinelPagingTooSlow": "warning", "SentinelPagingUnverified": "warning"}
-EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS | OF_PAGES
+OF_DRILLS = {
+    "ChaosExperimentActive": "info",
+    "ChaosErrorRateHigh": "critical",
+    "ChaosLatencyHigh": "warning",
+    "ChaosRecoveryStalled": "critical",
+    "SentinelDrillUnreverted": "critical",
+}
+"""Where there are gateways, since a drill needs one."""
+EXPECTED = ALWAYS | OF_THE_WITNESS | OF_THE_NETWORK | OF_GATEWAYS | OF_PAGES | OF_DRILLS
 PROMISE = 300
 """Seconds; scrape, evaluation, a live group and one failed delivery take 99 of them at worst."""
 
@@ -132,8 +142,10 @@ def series_labels(name: str) -> list[str]:
         "SentinelJournalFailing": ["tenant", "why"],
         "SentinelPagingTooSlow": ["alert"],
         "SentinelPagingUnverified": [],
+        "ChaosExperimentActive": ["drill", "fault"],
     }
-    return kept.get(name, ["gateway"] if name in OF_GATEWAYS else ["tenant"])
+    rest = ["gateway"] if name in OF_GATEWAYS else ["drill"] if name in OF_DRILLS else ["tenant"]
+    return kept.get(name, rest)
 
 
 def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
@@ -163,6 +175,7 @@ def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_l
     GatewayMetrics(of_gateways)
     PageMetrics(of_gateways)
     PageTimeMetrics(of_gateways, Clock())
+    DrillMetrics(of_gateways, "outage", Variant.KILL, Clock())
     registries = (Metrics().registry, WitnessMetrics().registry, of_gateways)
     exported = {name for registry in registries for metric in registry.collect() for name in names_of(metric)}
     used = set()
@@ -175,7 +188,8 @@ def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_l
 
 
 def names_of(metric: Metric) -> list[str]:
-    return [metric.name, f"{metric.name}_total"]
+    parts_ = ("_bucket", "_count") if metric.type == "histogram" else ("", "_total")
+    return [f"{metric.name}{part}" for part in parts_]
 
 
 OF_THE_WITNESS_ALONE = re.compile(r"sentinel_(witness|watch|relay|accounts)_")
@@ -185,7 +199,9 @@ def test_only_what_the_scrape_vouches_for_is_read_and_the_witness_s_words_from_t
     for rule in (rule for files in SHIPPED for rule in rules.every_rule(files)):
         for name, selector in re.findall(r"(?<![\w:])((?:sentinel|process)_\w+)(\{[^}]*\})?", rule["expr"]):
             jobs = ['job="sentinel-witness"']
-            if name.startswith("sentinel_gateway_page_"):
+            if name.startswith("sentinel_drill_"):
+                jobs = ['job!="sentinel"']  # a drill's own, or a node exporter's that reads its file
+            elif name.startswith("sentinel_gateway_page_"):
                 jobs = ['job="sentinel-visitor"']
             elif not OF_THE_WITNESS_ALONE.match(name):
                 jobs += ['job="sentinel"', 'job=~"sentinel|sentinel-witness"']

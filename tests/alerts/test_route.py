@@ -42,6 +42,9 @@ def test_alertmanager_accepts_the_route(scale: float, tmp_path: Path) -> None:
         (("alertname=SentinelReviewOnly", "severity=warning"), "sentinel-ticket"),
         (("alertname=SentinelIsolationBreach", "severity=none"), "sentinel-nobody"),
         (("alertname=SentinelSomethingNew",), "sentinel-page"),
+        (("alertname=ChaosRecoveryStalled", "severity=critical"), "sentinel-page"),
+        (("alertname=ChaosExperimentActive", "severity=info"), "sentinel-nobody"),
+        (("alertname=ChaosMeshControllerDown", "severity=critical"), "sentinel-elsewhere"),
         (("alertname=KubeAPIDown", "severity=critical"), "sentinel-elsewhere"),
     ],
 )
@@ -52,7 +55,12 @@ def test_each_alert_reaches_its_receiver(route: Path, labels: tuple[str, ...], r
 
 
 def test_every_alert_that_is_shipped_is_routed_by_its_severity(route: Path) -> None:
-    wanted = {"critical": "sentinel-page", "warning": "sentinel-ticket", "none": "sentinel-nobody"}
+    wanted = {
+        "critical": "sentinel-page",
+        "warning": "sentinel-ticket",
+        "none": "sentinel-nobody",
+        "info": "sentinel-nobody",
+    }
     for name, rule in rules.alerts(rules.shipped(witness=True, gateways=True)).items():
         severity = rule["labels"]["severity"]
         said = amtool("config", "routes", "test", f"--config.file={route}", f"alertname={name}", f"severity={severity}")
@@ -64,7 +72,7 @@ def test_a_page_waits_for_no_more_than_15_s_and_is_grouped_by_its_victim(route: 
     ours = entry(route)
 
     assert (ours["group_wait"], ours["group_interval"]) == ("0s", "15s")
-    assert ours["group_by"] == ["alertname", "cluster", "target", "gateway"]
+    assert ours["group_by"] == ["alertname", "cluster", "target", "gateway", "drill"]
     for child in ours["routes"]:
         assert "severity" in str(child["matchers"]), "a page never takes the slower timers of a child"
 

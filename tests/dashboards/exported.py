@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from sentinel.clients.clock import Clock
+from sentinel.core.drill.fault import Variant
+from sentinel.core.drill.result import Setting
+from sentinel.sinks.drill_metrics import ChaosMetrics, DrillMetrics
 from sentinel.sinks.gateway_metrics import GatewayMetrics
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.page_metrics import PageMetrics
@@ -34,6 +37,8 @@ def series() -> Mapping[str, frozenset[str]]:
     GatewayMetrics(shared)
     PageMetrics(shared)
     PageTimeMetrics(shared, Clock())
+    DrillMetrics(shared, "outage", Variant.KILL, Clock())
+    ChaosMetrics(shared, "outage", Setting())
     found: dict[str, frozenset[str]] = {name: frozenset(labels) for name, labels in OF_THE_PAGE_DRILL.items()}
     # What the process itself costs is told by a collector that does not say beforehand what it will tell.
     for metric in Metrics().registry.collect():

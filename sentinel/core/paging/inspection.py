@@ -236,7 +236,7 @@ class _Inspector:
 
 
 def _is_ours(spot: Spot) -> bool:
-    return spot.rule.alerts and spot.rule.name.startswith(ours.PREFIX)
+    return spot.rule.alerts and ours.is_ours(spot.rule.name)
 
 
 def _labels(known: dict[str, str]) -> Labels:
@@ -246,7 +246,7 @@ def _labels(known: dict[str, str]) -> Labels:
 
 
 def _has_name(labels: Labels) -> bool:
-    return labels.known.get("alertname", "").startswith(ours.PREFIX)
+    return ours.is_ours(labels.known.get("alertname", ""))
 
 
 def _badness(row: Row) -> tuple[bool, bool, float]:

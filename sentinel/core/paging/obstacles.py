@@ -155,6 +155,6 @@ def _is_foreign(inhibition: Inhibition) -> bool:
         return False
     named = [matcher for matcher in inhibition.source if matcher.name == "alertname" and not matcher.negated]
     return not any(
-        matcher.value.startswith(ours.PREFIX) if matcher.operator is Operator.EQUAL else ours.only_ours(matcher.value)
+        ours.is_ours(matcher.value) if matcher.operator is Operator.EQUAL else ours.only_ours(matcher.value)
         for matcher in named
     )

@@ -3,7 +3,9 @@
 import re
 
 PREFIX = "Sentinel"
-"""Every alert of ours begins so, and no other: the shipped route rests on it."""
+"""Every alert of ours begins so, and no other: the shipped route rests on it. But for those of DRILLS."""
+DRILLS = frozenset({"ChaosExperimentActive", "ChaosErrorRateHigh", "ChaosLatencyHigh", "ChaosRecoveryStalled"})
+"""Of drills, by the names that people who come from chaos engineering know; theirs may begin so, too."""
 PAGES = "critical"
 
 ALWAYS = (
@@ -45,6 +47,8 @@ OPEN_LABELS = frozenset(
         "why",
         "seen_by",
         "alert",
+        "drill",
+        "fault",
     }
 )
 """Labels that our expressions leave: their values are known only at the page. Others are in the rule, or missing."""
@@ -60,6 +64,11 @@ def expected(found: set[str]) -> tuple[str, ...]:
     """The alerts that must be there, given those that are."""
     parts = (part for part in TOGETHER if found & set(part))
     return (*ALWAYS, *(name for part in parts for name in part))
+
+
+def is_ours(name: str) -> bool:
+    """Whether this is the name of an alert of ours."""
+    return name.startswith(PREFIX) or name in DRILLS
 
 
 def only_ours(pattern: str) -> bool:

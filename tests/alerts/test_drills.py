@@ -1,0 +1,248 @@
+"""Drills: what is told while one is run, what pages, and what no death of a process can hide."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.alerts import rules
+from tests.alerts.test_gateway import counted
+from tests.alerts.world import FOREVER, Life, Value, World
+
+OURS = ("drill",)
+KILL = {"drill": "outage", "fault": "kill"}
+OUTAGE = {"drill": "outage"}
+NODE = 'job="node",instance="laptop:9100"'
+
+
+class Drill:
+    """One process of a drill, as it is scraped from `start` to `end`. Seconds; what never happens is FOREVER.
+
+    `wound`, `undo`, `back`: the receipt, the proof of its undo, the primary's first answer after. `judged`: over, and up
+    for a few scrapes more.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        end: int = FOREVER,
+        *,
+        well: int = FOREVER,
+        wound: int = FOREVER,
+        undo: int = FOREVER,
+        back: int = FOREVER,
+        judged: int = FOREVER,
+        allowed: int = 90,
+        bad: Value = lambda now: 0.0,
+        asked: Value = lambda now: 0.0,
+        slow: Value = lambda now: 0.0,
+        quick: Value = lambda now: 0.0,
+        of: str = 'job="sentinel-drill",instance="10.0.3.1:8080"',
+        gaps: Sequence[Life] = (),
+    ) -> None:
+        self._lives, self._of = (start, end), of
+        self._gaps = gaps
+        recovering = undo if back != undo else FOREVER
+        moments: dict[str, Value] = {
+            "wounded": since(wound),
+            "overdue": lambda now: float(wound + allowed) if now >= wound else 0.0,
+            "healed": since(undo),
+            "recovering": since(recovering),
+            "well": lambda now: float(back if now >= back else well if now >= well else 0),
+        }
+        self.series: dict[str, Value] = {
+            'sentinel_drill_active{drill="outage",fault="kill"}': lambda now: float(now < judged),
+            'sentinel_drill_active{drill="outage",fault="slow"}': lambda now: 0.0,
+            'sentinel_drill_recovery_seconds{drill="outage"}': lambda now: float(max(0, min(now, back, judged) - undo)),
+            'sentinel_drill_answers_total{drill="outage",stage="during",result="bad"}': bad,
+            'sentinel_drill_answers_total{drill="outage",stage="during",result="elsewhere"}': asked,
+            'sentinel_drill_answers_total{drill="outage",stage="post",result="primary"}': lambda now: 0.0,
+            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="1"}': quick,
+            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="2"}': quick,
+            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="3"}': lambda n: quick(n) + slow(n),
+            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="+Inf"}': lambda n: (
+                quick(n) + slow(n)
+            ),
+            'sentinel_drill_answer_seconds_count{drill="outage",stage="during"}': lambda now: quick(now) + slow(now),
+        } | {f'sentinel_drill_{name}_timestamp_seconds{{drill="outage"}}': value for name, value in moments.items()}
+
+    def put(self, world: World) -> None:
+        for name, value in self.series.items():
+            world.also(name.replace("{", f"{{{self._of},"), self._scraped(value))
+
+    def _scraped(self, value: Value) -> Value:
+        def found(now: int) -> float | None:
+            start, end = self._lives
+            away = any(begin <= now < back for begin, back in self._gaps)
+            return value(now) if start <= now < end and not away else None
+
+        return found
+
+
+def since(moment: int) -> Value:
+    """The moment, once it has come."""
+    return lambda now: float(moment) if now >= moment else 0.0
+
+
+def world(until: int, *drills: Drill) -> World:
+    made = World(until=until, tenants=1, only=OURS, config={"gateways": rules.GATEWAYS})
+    for drill in drills:
+        drill.put(made)
+    return made
+
+
+WELL = {"well": 110, "wound": 110, "undo": 140, "back": 150}
+"""A drill that goes as it should."""
+
+
+def test_a_drill_that_goes_well_is_told_and_wakes_nobody() -> None:
+    seen = world(900, Drill(100, 230, **WELL, judged=200))
+
+    seen.fires("ChaosExperimentActive", at=100, until=200, **KILL)
+    seen.value("max(chaos:recovery:duration_seconds)", at=110, wanted=0)
+    seen.value("max(chaos:recovery:duration_seconds)", at=220, wanted=10)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_where_nobody_runs_drills_nothing_is_said() -> None:
+    seen = world(600)
+
+    seen.value("count(sentinel:drill_wounded:timestamp) or vector(0)", at=600, wanted=0)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_a_drill_that_is_not_scraped_once_or_twice_is_no_page() -> None:
+    seen = world(
+        900, Drill(100, 330, well=110, wound=110, undo=190, back=200, judged=300, gaps=((130, 140), (160, 180)))
+    )
+
+    seen.stands("ChaosExperimentActive", at=120, **KILL)
+    seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=140, wanted=0)
+    seen.value('count_over_time(ALERTS{alertstate="firing",severity="critical"}[900s]) or vector(0)', at=900, wanted=0)
+    seen.judge()
+
+
+def test_a_prometheus_that_was_away_for_a_minute_takes_no_drill_for_dead() -> None:
+    seen = world(900, Drill(100, 330, well=110, wound=110, undo=200, back=210, judged=300))
+    seen.unscraped(130, 190)
+
+    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_what_a_killed_drill_broke_pages_as_soon_as_it_is_gone_until_somebody_has_healed_it() -> None:
+    killed = Drill(100, 130, well=110, wound=110)
+    undone = Drill(700, 740, wound=110, undo=700, judged=0, of='job="sentinel-drill",instance="10.0.3.2:8080"')
+    seen = world(900, killed, undone)
+
+    seen.fires("ChaosExperimentActive", at=100, until=130, **KILL)
+    seen.fires("SentinelDrillUnreverted", at=150, until=700, **OUTAGE)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_the_next_drill_that_heals_its_own_wound_ends_it_too() -> None:
+    again = {"well": 410, "wound": 410, "undo": 440, "back": 450}
+    seen = world(900, Drill(100, 130, well=110, wound=110), Drill(400, 530, **again, judged=500, of=NODE))
+
+    seen.stands("SentinelDrillUnreverted", at=390, **OUTAGE)
+    seen.gone("SentinelDrillUnreverted", at=440, **OUTAGE)
+    seen.gone("SentinelDrillUnreverted", at=900, **OUTAGE)
+    seen.judge()
+
+
+def test_a_drill_that_could_not_heal_pages_at_its_end_and_on_after_its_process() -> None:
+    seen = world(1800, Drill(100, 190, well=110, wound=110, judged=160, allowed=900))
+
+    seen.fires("ChaosExperimentActive", at=100, until=160, **KILL)
+    seen.fires("SentinelDrillUnreverted", at=180, **OUTAGE)
+    seen.stands("SentinelDrillUnreverted", at=1800, **OUTAGE)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_what_a_file_left_behind_says_pages_when_the_drill_should_have_been_over() -> None:
+    frozen = Drill(100, well=110, wound=110, of=NODE)
+    frozen.series = {name: frozen_at(value, 120) for name, value in frozen.series.items()}
+    seen = world(900, frozen)
+
+    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    seen.fires("SentinelDrillUnreverted", at=220, **OUTAGE)
+    seen.nothing_else()
+    seen.judge()
+
+
+def frozen_at(value: Value, moment: int) -> Value:
+    return lambda now: value(min(now, moment))
+
+
+def test_a_primary_that_does_not_come_back_pages_five_minutes_after_the_undo_though_the_drill_is_over() -> None:
+    stalled = Drill(100, 230, well=110, wound=110, undo=140, judged=200)
+    again = Drill(800, 900, well=820, judged=870, of='job="sentinel-drill",instance="10.0.3.2:8080"')
+    seen = world(1000, stalled, again)
+
+    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    seen.fires("ChaosRecoveryStalled", at=440, until=820, **OUTAGE)
+    seen.value("max(chaos:recovery:duration_seconds)", at=430, wanted=290)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_one_that_took_six_minutes_pages_until_it_is_back_and_not_for_having_been_slow() -> None:
+    seen = world(900, Drill(100, 900, well=110, wound=110, undo=140, back=500, judged=600))
+
+    seen.fires("ChaosExperimentActive", at=100, until=600, **KILL)
+    seen.fires("ChaosRecoveryStalled", at=440, until=500, **OUTAGE)
+    seen.value("max(chaos:recovery:duration_seconds)", at=800, wanted=360)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_a_stalled_recovery_that_nobody_looked_at_again_is_forgotten_after_an_hour() -> None:
+    seen = world(4200, Drill(100, 230, well=110, wound=110, undo=140, judged=200))
+
+    seen.stands("ChaosRecoveryStalled", at=3800, **OUTAGE)
+    seen.gone("ChaosRecoveryStalled", at=3840, **OUTAGE)
+    seen.judge()
+
+
+@pytest.mark.parametrize(("bad", "pages"), [(0.98, False), (1.04, True)])
+def test_more_than_one_answer_in_twenty_that_is_none_pages_until_a_minute_after(bad: float, pages: bool) -> None:
+    asked = counted((100, 200, 20), (200, 400, 20 - bad), (400, 900, 20))
+    seen = world(900, Drill(100, 900, well=110, bad=counted((200, 400, bad)), asked=asked))
+
+    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    if pages:
+        seen.fires("ChaosErrorRateHigh", at=260, until=410, **OUTAGE)
+        seen.value("round(max(chaos:slo:error_rate:1m), 0.0001)", at=300, wanted=0.052)
+    seen.nothing_else()
+    seen.judge()
+
+
+@pytest.mark.parametrize(("share", "pages"), [(0.049, False), (0.052, True)])
+def test_more_than_one_slow_answer_in_twenty_is_a_ticket(share: float, pages: bool) -> None:
+    slow, quick = counted((200, 400, 3 * share)), counted((100, 200, 3), (200, 400, 3 * (1 - share)), (400, 500, 3))
+    seen = world(900, Drill(100, 900, well=110, slow=slow, quick=quick, asked=counted((100, 900, 3))))
+
+    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    if pages:
+        seen.fires("ChaosLatencyHigh", at=250, until=410, **OUTAGE)
+    seen.value(
+        "count(chaos:slo:latency:p95:1m) or vector(0)", at=800, wanted=0
+    )  # nothing was answered, and nothing is said
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_no_tenant_can_make_up_a_drill_nor_the_proof_that_one_is_healed() -> None:
+    tenant = 'job="sentinel",tenant="team-a",instance="10.0.0.7:8080"'
+    made_up = Drill(100, well=110, wound=110, undo=300, bad=counted((100, 900, 3)), of=tenant)
+    silenced = world(900, made_up)
+    silenced.nothing_else()
+    silenced.judge()
+
+    killed = world(900, made_up, Drill(100, 130, well=110, wound=110))
+    killed.stands("SentinelDrillUnreverted", at=900, **OUTAGE)
+    killed.judge()
