@@ -1,6 +1,6 @@
 """Drills: what is told while one is run, what pages, and what no death of a process can hide."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -9,9 +9,10 @@ from tests.alerts.test_gateway import counted
 from tests.alerts.world import FOREVER, Life, Value, World
 
 OURS = ("drill",)
-KILL = {"drill": "outage", "fault": "kill"}
-OUTAGE = {"drill": "outage"}
 NODE = 'job="node",instance="laptop:9100"'
+
+
+Count = Callable[[int], float]
 
 
 class Drill:
@@ -32,10 +33,10 @@ class Drill:
         back: int = FOREVER,
         judged: int = FOREVER,
         allowed: int = 90,
-        bad: Value = lambda now: 0.0,
-        asked: Value = lambda now: 0.0,
-        slow: Value = lambda now: 0.0,
-        quick: Value = lambda now: 0.0,
+        bad: Count = lambda now: 0.0,
+        asked: Count = lambda now: 0.0,
+        slow: Count = lambda now: 0.0,
+        quick: Count = lambda now: 0.0,
         of: str = 'job="sentinel-drill",instance="10.0.3.1:8080"',
         gaps: Sequence[Life] = (),
     ) -> None:
@@ -90,14 +91,10 @@ def world(until: int, *drills: Drill) -> World:
     return made
 
 
-WELL = {"well": 110, "wound": 110, "undo": 140, "back": 150}
-"""A drill that goes as it should."""
-
-
 def test_a_drill_that_goes_well_is_told_and_wakes_nobody() -> None:
-    seen = world(900, Drill(100, 230, **WELL, judged=200))
+    seen = world(900, Drill(100, 230, well=110, wound=110, undo=140, back=150, judged=200))
 
-    seen.fires("ChaosExperimentActive", at=100, until=200, **KILL)
+    seen.fires("ChaosExperimentActive", at=100, until=200, drill="outage", fault="kill")
     seen.value("max(chaos:recovery:duration_seconds)", at=110, wanted=0)
     seen.value("max(chaos:recovery:duration_seconds)", at=220, wanted=10)
     seen.nothing_else()
@@ -117,7 +114,7 @@ def test_a_drill_that_is_not_scraped_once_or_twice_is_no_page() -> None:
         900, Drill(100, 330, well=110, wound=110, undo=190, back=200, judged=300, gaps=((130, 140), (160, 180)))
     )
 
-    seen.stands("ChaosExperimentActive", at=120, **KILL)
+    seen.stands("ChaosExperimentActive", at=120, drill="outage", fault="kill")
     seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=140, wanted=0)
     seen.value('count_over_time(ALERTS{alertstate="firing",severity="critical"}[900s]) or vector(0)', at=900, wanted=0)
     seen.judge()
@@ -127,7 +124,7 @@ def test_a_prometheus_that_was_away_for_a_minute_takes_no_drill_for_dead() -> No
     seen = world(900, Drill(100, 330, well=110, wound=110, undo=200, back=210, judged=300))
     seen.unscraped(130, 190)
 
-    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
     seen.nothing_else()
     seen.judge()
 
@@ -137,28 +134,28 @@ def test_what_a_killed_drill_broke_pages_as_soon_as_it_is_gone_until_somebody_ha
     undone = Drill(700, 740, wound=110, undo=700, judged=0, of='job="sentinel-drill",instance="10.0.3.2:8080"')
     seen = world(900, killed, undone)
 
-    seen.fires("ChaosExperimentActive", at=100, until=130, **KILL)
-    seen.fires("SentinelDrillUnreverted", at=150, until=700, **OUTAGE)
+    seen.fires("ChaosExperimentActive", at=100, until=130, drill="outage", fault="kill")
+    seen.fires("SentinelDrillUnreverted", at=150, until=700, drill="outage")
     seen.nothing_else()
     seen.judge()
 
 
 def test_the_next_drill_that_heals_its_own_wound_ends_it_too() -> None:
-    again = {"well": 410, "wound": 410, "undo": 440, "back": 450}
-    seen = world(900, Drill(100, 130, well=110, wound=110), Drill(400, 530, **again, judged=500, of=NODE))
+    again = Drill(400, 530, well=410, wound=410, undo=440, back=450, judged=500, of=NODE)
+    seen = world(900, Drill(100, 130, well=110, wound=110), again)
 
-    seen.stands("SentinelDrillUnreverted", at=390, **OUTAGE)
-    seen.gone("SentinelDrillUnreverted", at=440, **OUTAGE)
-    seen.gone("SentinelDrillUnreverted", at=900, **OUTAGE)
+    seen.stands("SentinelDrillUnreverted", at=390, drill="outage")
+    seen.gone("SentinelDrillUnreverted", at=440, drill="outage")
+    seen.gone("SentinelDrillUnreverted", at=900, drill="outage")
     seen.judge()
 
 
 def test_a_drill_that_could_not_heal_pages_at_its_end_and_on_after_its_process() -> None:
     seen = world(1800, Drill(100, 190, well=110, wound=110, judged=160, allowed=900))
 
-    seen.fires("ChaosExperimentActive", at=100, until=160, **KILL)
-    seen.fires("SentinelDrillUnreverted", at=180, **OUTAGE)
-    seen.stands("SentinelDrillUnreverted", at=1800, **OUTAGE)
+    seen.fires("ChaosExperimentActive", at=100, until=160, drill="outage", fault="kill")
+    seen.fires("SentinelDrillUnreverted", at=180, drill="outage")
+    seen.stands("SentinelDrillUnreverted", at=1800, drill="outage")
     seen.nothing_else()
     seen.judge()
 
@@ -168,8 +165,8 @@ def test_what_a_file_left_behind_says_pages_when_the_drill_should_have_been_over
     frozen.series = {name: frozen_at(value, 120) for name, value in frozen.series.items()}
     seen = world(900, frozen)
 
-    seen.fires("ChaosExperimentActive", at=100, **KILL)
-    seen.fires("SentinelDrillUnreverted", at=220, **OUTAGE)
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
+    seen.fires("SentinelDrillUnreverted", at=220, drill="outage")
     seen.nothing_else()
     seen.judge()
 
@@ -183,8 +180,8 @@ def test_a_primary_that_does_not_come_back_pages_five_minutes_after_the_undo_tho
     again = Drill(800, 900, well=820, judged=870, of='job="sentinel-drill",instance="10.0.3.2:8080"')
     seen = world(1000, stalled, again)
 
-    seen.fires("ChaosExperimentActive", at=100, **KILL)
-    seen.fires("ChaosRecoveryStalled", at=440, until=820, **OUTAGE)
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
+    seen.fires("ChaosRecoveryStalled", at=440, until=820, drill="outage")
     seen.value("max(chaos:recovery:duration_seconds)", at=430, wanted=290)
     seen.nothing_else()
     seen.judge()
@@ -193,8 +190,8 @@ def test_a_primary_that_does_not_come_back_pages_five_minutes_after_the_undo_tho
 def test_one_that_took_six_minutes_pages_until_it_is_back_and_not_for_having_been_slow() -> None:
     seen = world(900, Drill(100, 900, well=110, wound=110, undo=140, back=500, judged=600))
 
-    seen.fires("ChaosExperimentActive", at=100, until=600, **KILL)
-    seen.fires("ChaosRecoveryStalled", at=440, until=500, **OUTAGE)
+    seen.fires("ChaosExperimentActive", at=100, until=600, drill="outage", fault="kill")
+    seen.fires("ChaosRecoveryStalled", at=440, until=500, drill="outage")
     seen.value("max(chaos:recovery:duration_seconds)", at=800, wanted=360)
     seen.nothing_else()
     seen.judge()
@@ -203,8 +200,8 @@ def test_one_that_took_six_minutes_pages_until_it_is_back_and_not_for_having_bee
 def test_a_stalled_recovery_that_nobody_looked_at_again_is_forgotten_after_an_hour() -> None:
     seen = world(4200, Drill(100, 230, well=110, wound=110, undo=140, judged=200))
 
-    seen.stands("ChaosRecoveryStalled", at=3800, **OUTAGE)
-    seen.gone("ChaosRecoveryStalled", at=3840, **OUTAGE)
+    seen.stands("ChaosRecoveryStalled", at=3800, drill="outage")
+    seen.gone("ChaosRecoveryStalled", at=3840, drill="outage")
     seen.judge()
 
 
@@ -213,9 +210,9 @@ def test_more_than_one_answer_in_twenty_that_is_none_pages_until_a_minute_after(
     asked = counted((100, 200, 20), (200, 400, 20 - bad), (400, 900, 20))
     seen = world(900, Drill(100, 900, well=110, bad=counted((200, 400, bad)), asked=asked))
 
-    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
     if pages:
-        seen.fires("ChaosErrorRateHigh", at=260, until=410, **OUTAGE)
+        seen.fires("ChaosErrorRateHigh", at=260, until=410, drill="outage")
         seen.value("round(max(chaos:slo:error_rate:1m), 0.0001)", at=300, wanted=0.052)
     seen.nothing_else()
     seen.judge()
@@ -226,9 +223,9 @@ def test_more_than_one_slow_answer_in_twenty_is_a_ticket(share: float, pages: bo
     slow, quick = counted((200, 400, 3 * share)), counted((100, 200, 3), (200, 400, 3 * (1 - share)), (400, 500, 3))
     seen = world(900, Drill(100, 900, well=110, slow=slow, quick=quick, asked=counted((100, 900, 3))))
 
-    seen.fires("ChaosExperimentActive", at=100, **KILL)
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
     if pages:
-        seen.fires("ChaosLatencyHigh", at=250, until=410, **OUTAGE)
+        seen.fires("ChaosLatencyHigh", at=250, until=410, drill="outage")
     seen.value(
         "count(chaos:slo:latency:p95:1m) or vector(0)", at=800, wanted=0
     )  # nothing was answered, and nothing is said
@@ -244,5 +241,5 @@ def test_no_tenant_can_make_up_a_drill_nor_the_proof_that_one_is_healed() -> Non
     silenced.judge()
 
     killed = world(900, made_up, Drill(100, 130, well=110, wound=110))
-    killed.stands("SentinelDrillUnreverted", at=900, **OUTAGE)
+    killed.stands("SentinelDrillUnreverted", at=900, drill="outage")
     killed.judge()

@@ -1,6 +1,6 @@
 """LLM gateways: what pages, by the second, and what a dead one, a failover in time or a model's slip does not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ Phase = tuple[int, int, str, float]
 """From when, until when, how it ended, and how many a second."""
 
 
-def counted(*spans: tuple[int, int, float]) -> Value:
+def counted(*spans: tuple[int, int, float]) -> Callable[[int], float]:
     """A counter that grows by so much a second, from when until when."""
     return lambda now: sum(rate * max(0, min(now, end) - begin) for begin, end, rate in spans)
 

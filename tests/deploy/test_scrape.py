@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests import parts
+from tests.alerts.rules import GATEWAYS
 from tests.deploy import chart
 
 WITHOUT_OPERATOR = {"monitor": {"enabled": False}}
@@ -203,3 +204,29 @@ def promtool(name: str, *arguments: str | Path) -> str:
     ended = subprocess.run([parts.find(name), *arguments], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
+
+
+def test_a_drill_s_pod_is_scraped_in_the_release_s_namespace_as_a_job_of_its_own_where_there_is_something_to_drill() -> (
+    None
+):
+    more = {"config": {"gateways": GATEWAYS}, "witness": {"tls": chart.TLS}}
+    rendered = chart.render(values() | more)
+    text = chart.one(chart.render(values() | more | WITHOUT_OPERATOR), "ConfigMap", "sentinel-scrape")["data"]
+    (drill,) = [
+        dict(job)
+        for job in yaml.safe_load(text["sentinel.scrape.yaml"])["scrape_configs"]
+        if job["job_name"] == "sentinel-drill"
+    ]
+    spec = chart.one(rendered, "PodMonitor", "sentinel-drill")["spec"]
+
+    labels = relabelled(drill["relabel_configs"], pod("sentinel-system"))
+
+    assert labels is not None and labels["job"] == "sentinel-drill"
+    (discovery,) = drill["kubernetes_sd_configs"]
+    assert (
+        discovery["namespaces"] == {"names": ["sentinel-system"]} == {"names": spec["namespaceSelector"]["matchNames"]}
+    )
+    chosen = ",".join(f"{name}={value}" for name, value in spec["selector"]["matchLabels"].items())
+    assert discovery["selectors"] == [{"role": "pod", "label": chosen}]
+    assert [step["replacement"] for step in spec["podMetricsEndpoints"][0]["relabelings"]] == ["sentinel-drill"]
+    assert not [one for one in watched() if one["metadata"]["name"] == "sentinel-drill"]
