@@ -103,7 +103,7 @@ class Live:
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._keep_watch(), name="looks for what is new to those who look")
         said = b"retry: 1000\nevent: look\ndata: 1\n\n"  # what was missed on the way here
-        while not self._over:
+        while not (self._over or reader.gone):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await response.write(said)
             said = _LOOK if await _within(reader.news, BEAT_SECONDS) else _BEAT
@@ -125,7 +125,9 @@ class Live:
 
     def _forget_the_gone(self) -> None:
         """Who went is noticed at the next event; who comes must not wait for that."""
-        self._looking = {reader for reader in self._looking if not reader.gone}
+        for reader in [reader for reader in self._looking if reader.gone]:
+            reader.news.set()
+            self._looking.discard(reader)
 
 
 _LOOK = b"event: look\ndata: 1\n\n"

@@ -295,3 +295,25 @@ def test_turns_say_what_was_in_the_way(kept):
         ("blinded", "silent"),
         ("proven", "unproven"),
     ]
+
+
+def test_records_can_be_those_that_were_not_held():
+    kept = History("team-a")
+    belief = Belief(LIST)
+    for record in (belief.blind(NOON), *(belief.held(NOON + number) for number in range(1, 6))):
+        kept.put(record)
+
+    assert [row["at"] for row in kept.snapshot().records(held=False)] == [NOON]
+    assert [row["at"] for row in kept.snapshot().records(held=True, limit=2)] == [NOON + 5, NOON + 4]
+
+
+def test_what_nobody_need_look_at_again_is_no_turn():
+    kept, belief = History("team-a"), Belief(LIST)
+    kept.put(belief.held(NOON))
+    kept.end_round(a_round(NOON))
+    before = kept.turned
+
+    kept.put(belief.held(NOON + 10))
+    kept.end_round(a_round(NOON + 10))
+
+    assert kept.turned == before

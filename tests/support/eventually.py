@@ -1,7 +1,9 @@
 """Waiting for a condition with a deadline, in place of a sleep that hopes."""
 
+import asyncio
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,3 +30,18 @@ def eventually(look: Callable[[], T], within: float, what: str | Callable[[], st
             text = what() if callable(what) else what or getattr(look, "__qualname__", "it")
             raise TimeoutError(f"not within {within:g} s: {text}{f' ({last!r})' if last else ''}")
         time.sleep(PAUSE)
+
+
+async def eventually_async(
+    look: Callable[[], Awaitable[object] | object], what: str = "", within: float = 60.0
+) -> None:
+    """The same for what lives in our own loop; `look` may be a coroutine. The limit is for a machine that is busy."""
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                found = look()
+                if await found if inspect.isawaitable(found) else found:
+                    return
+                await asyncio.sleep(PAUSE)
+    except TimeoutError:
+        raise TimeoutError(f"not within {within:g} s: {what or getattr(look, '__qualname__', 'it')}") from None

@@ -1,7 +1,6 @@
 """A person in front of the console: a real Chromium, and what keeps people out of a page (axe-core)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -43,15 +42,6 @@ async def looking(browser: Browser, url: str, *, size: Any = DESKTOP, dark: bool
     finally:
         await context.close()
     assert complaints == []
-
-
-async def until(seen: Callable[[], Awaitable[bool]], what: str, seconds: float = PLENTY) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            while not await seen():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not within {seconds:g} s: {what}") from None
 
 
 async def in_the_way(page: Page) -> list[str]:
