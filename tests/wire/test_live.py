@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -225,9 +226,13 @@ async def test_closing_waits_for_nobody_who_looks(world, monkeypatch):
 
 
 async def test_however_many_look_at_once_the_page_is_made_once(world, monkeypatch):
-    made = []
-    original = console.Console._of
-    monkeypatch.setattr(console.Console, "_of", lambda *args: made.append(args) or original(*args))
+    made, original = [], console.Console._of
+
+    def counted(*args: Any) -> Any:
+        made.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(console.Console, "_of", counted)
     world.history.put(Belief(LIST).held(NOON))
     async with asking(world) as client:
         pages = await asyncio.gather(*(client.console("/") for _ in range(10)))
