@@ -155,6 +155,19 @@ def variable(name: str, label: str, series: str, of: str = "", *, everything: st
     }
 
 
+def expression(name: str, label: str, usual: str) -> Json:
+    """A whole expression that whoever looks may write anew: what is asked of applications that we do not know."""
+    return {
+        "name": name,
+        "label": label,
+        "type": "textbox",
+        "query": usual,
+        "current": {"text": usual, "value": usual},
+        "options": [{"text": usual, "value": usual, "selected": True}],
+        "hide": 0,
+    }
+
+
 def stat(
     title: str, text: str, unit: str, expr: str, *, steps: Steps, width: int = 4, more: Json | None = None
 ) -> Panel:

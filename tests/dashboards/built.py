@@ -2,11 +2,13 @@
 
 import json
 
-from tests.dashboards import gateways, isolation, itself, paging
+from tests.dashboards import drills, gateways, isolation, itself, paging
 from tests.deploy.chart import ROOT
 
 FOLDER = ROOT / "alerts" / "dashboards"
-BOARDS = (isolation.BOARD, gateways.BOARD, itself.BOARD, paging.BOARD)
+BOARDS = (isolation.BOARD, gateways.BOARD, itself.BOARD, paging.BOARD, drills.BOARD)
+IN_TOWN = BOARDS[:-1]
+"""Those that show something where nobody runs a drill."""
 
 
 def texts() -> dict[str, str]:

@@ -42,12 +42,14 @@ def queries(*boards: str) -> Iterator[Asked]:
 
 def variables(board: str) -> dict[str, Json]:
     """Those that a query can name, by name."""
-    return {found["name"]: found for found in BOARDS[board]["templating"]["list"] if found["type"] != "datasource"}
+    return {found["name"]: found for found in BOARDS[board]["templating"]["list"] if found["type"] == "query"}
 
 
 def everything(board: str) -> dict[str, str]:
-    """Every variable at All."""
-    return {name: found["allValue"] if found.get("includeAll") else "" for name, found in variables(board).items()}
+    """Every variable at All, and every expression as it is usual."""
+    written = {f["name"]: f["query"] for f in BOARDS[board]["templating"]["list"] if f["type"] == "textbox"}
+    chosen = {name: found["allValue"] if found.get("includeAll") else "" for name, found in variables(board).items()}
+    return chosen | written
 
 
 def substituted(expr: str, chosen: Mapping[str, str], *, span: float, scrape: float = 10.0, step: float = 15.0) -> str:

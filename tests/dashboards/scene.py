@@ -274,7 +274,7 @@ async def _until(prometheus: Prometheus, expression: str) -> None:
 
 def _ask(prometheus: Prometheus, began: float) -> Answers:
     ended = time.time()
-    own = [asked for board in built.BOARDS for asked in queries(board.name)]
+    own = [asked for board in built.IN_TOWN for asked in queries(board.name)]
     rows = {asked.name: _rows(prometheus, asked, everything(asked.board), began, ended) for asked in own}
     alone = {}
     for asked in own:
@@ -283,7 +283,7 @@ def _ask(prometheus: Prometheus, began: float) -> Answers:
         alone[asked.name] = _rows(prometheus, asked, picked, began, ended)
     values = {
         (board.name, name): _values(prometheus, variable, everything(board.name))
-        for board in built.BOARDS
+        for board in built.IN_TOWN
         for name, variable in variables(board.name).items()
     }
     return Answers(began, ended, rows, alone, values)

@@ -17,7 +17,7 @@ from sentinel.demo.stage import GATEWAY
 from tests.dashboards import built, exported, files, scene
 from tests.dashboards.files import Asked, Json
 
-OURS = tuple(board.name for board in built.BOARDS)
+OURS = tuple(board.name for board in built.IN_TOWN)
 SPOKEN_OF = {"tenant": "tenant", "subject": "tenant", "gateway": "gateway"}
 """Labels by which a chosen variable narrows what is shown."""
 
