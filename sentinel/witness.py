@@ -13,7 +13,7 @@ Nothing in it lasts but what is believed, and that is asked anew: it needs no da
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,6 +68,7 @@ from sentinel.web.tls import Certificate
 from sentinel.world import World, unnamed
 
 if TYPE_CHECKING:
+    from sentinel.alarm_bell import AlarmBell
     from sentinel.gateways import Gateways
     from sentinel.page_times import PageTimes
     from sentinel.sinks.page_time_metrics import PageTimeMetrics
@@ -102,6 +103,7 @@ class Witness:
         self.lighthouse: Lighthouse | None = None
         self._gateways: Gateways | None = None
         self._page_metrics: PageTimeMetrics | None = None
+        self._alarm_bell: AlarmBell | None = None
         self._journaling = Journaling("witness", self.metrics, self.clock)
         # What it hears itself, with a key of its own: it is no tenant's, and told beside them.
         self.hearings = Crossings(self.clock.wall(), tier=GATEWAYS)
@@ -138,7 +140,7 @@ class Witness:
             await stack.enter_async_context(served)
             await self._open_relay(settings, stack)
             await self._ask_gateways(settings, journal, stack)
-            page_times = self._page_times(settings)
+            bell = await self._ring(settings, alertmanagers, stack)
             start = await stack.enter_async_context(tasks.running())
             for watch in self.watching.watches():
                 start(f"watch of {watch.health.kind}", watch.run)
@@ -153,8 +155,8 @@ class Witness:
                 for lane in subject.lanes:
                     start(f"rounds of {lane.name}", lane.rounds.run)
                     start(f"news of {lane.name}", lane.look)
-            if page_times is not None:
-                start("page times", page_times.run)
+            for name, task in bell.items():
+                start(name, task)
             start("loop lag", self._measure_lag)
             for name, pager in pagers.items():
                 start(f"pages about {name}", pager.run)
@@ -322,6 +324,22 @@ class Witness:
         self._page_metrics = self._page_metrics or PageTimeMetrics(self.metrics.registry, self.clock)
         return page_times_of(settings, self._page_metrics)
 
+    async def _ring(
+        self, settings: Settings, client: Alertmanagers, stack: AsyncExitStack
+    ) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """The tasks that see whether pages arrive, and how soon; none where there is no way to see it."""
+        page_times = self._page_times(settings)
+        if page_times is None:
+            return {}
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {"page times": page_times.run}
+        if not settings.paging.direct:
+            return tasks
+        from sentinel.alarm_bell import AlarmBell  # noqa: PLC0415  # who looks at no Prometheus pays for none
+
+        self._alarm_bell = self._alarm_bell or AlarmBell(self.metrics.registry, self.clock)
+        pager = partial(self._pager, settings, client, stack, delay=lambda _: None)
+        return tasks | dict(await self._alarm_bell.generation(settings, pager, lambda: self._progress()[0], stack))
+
     async def _open_relay(self, settings: Settings, stack: AsyncExitStack) -> None:
         where = settings.relay
         assert where is not None, "the settings of a witness"
@@ -384,10 +402,17 @@ class Witness:
 
         return Desk(subject.accounts.book, pager, subject.contested, page_of, self.clock, patience)
 
-    def _pager(self, settings: Settings, client: Alertmanagers, stack: AsyncExitStack) -> Pager:
+    def _pager(
+        self,
+        settings: Settings,
+        client: Alertmanagers,
+        stack: AsyncExitStack,
+        delay: Callable[[float], None] | None = None,
+    ) -> Pager:
+        """`delay` is told how long the first push of a page took, in place of the metrics."""
         urls = tuple(map(str, settings.paging.direct))
-        count = self.metrics.count_push
-        pager = pager_to(urls, client, settings, self.clock, count=count, delay=self.metrics.page_delay.observe)
+        count, observe = self.metrics.count_push, delay or self.metrics.page_delay.observe
+        pager = pager_to(urls, client, settings, self.clock, count=count, delay=observe)
         stack.push_async_callback(pager.flush, FLUSH_SECONDS)
         return pager
 

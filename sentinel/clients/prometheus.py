@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 from sentinel.clients import foreign_yaml
 from sentinel.clients.reading import Reader
@@ -29,6 +30,11 @@ async def look(reader: Reader, url: str) -> Prometheus:
         return read(url, Answers(**(said | {"config": config})))
     except ValueError as error:
         raise BadReply(f"{url}: {clean(str(error), 300)}") from error
+
+
+async def asked(reader: Reader, url: str, question: str) -> Any:
+    """What an instant query gives, as JSON that nobody has looked at. Raises ClientError with a sentence."""
+    return await reader.get(f"{url}/api/v1/query?{urlencode({'query': question})}")
 
 
 async def _data(reader: Reader, url: str) -> Any:

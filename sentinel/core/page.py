@@ -42,6 +42,8 @@ class Alert(StrEnum):
     FAILOVER_SLOW = "SentinelFailoverSlow"  # users wait longer than a failover may take
     UNGRACEFUL = "SentinelUngracefulError"  # users read errors that nobody should read
     TRUNCATED = "SentinelSilentTruncation"  # users get half an answer that looks whole
+    PAGE_PATH = "SentinelPagePathBroken"  # the page drill came late, or not at all
+    DRILL = "SentinelPageDrill"  # no breach: the page drill itself
 
 
 _SUMMARY = {
@@ -51,6 +53,8 @@ _SUMMARY = {
     Alert.FAILOVER_SLOW: "Users wait for an answer longer than a failover may take.",
     Alert.UNGRACEFUL: "Users read errors that nobody should read.",
     Alert.TRUNCATED: "Users get half an answer that looks whole.",
+    Alert.PAGE_PATH: "A way that pages take is broken.",
+    Alert.DRILL: "This is a drill of the page path, and no breach.",
 }
 _BOARD = {
     Alert.BREACH: "isolation",
@@ -59,6 +63,8 @@ _BOARD = {
     Alert.FAILOVER_SLOW: "gateways",
     Alert.UNGRACEFUL: "gateways",
     Alert.TRUNCATED: "gateways",
+    Alert.PAGE_PATH: "paging",
+    Alert.DRILL: "paging",
 }
 """The dashboard of alerts/dashboards that shows it; the rules link to the same."""
 _OF_GATEWAY = {
@@ -180,6 +186,24 @@ def gateway_page(sender: Sender, alert: Alert, gateway: str, since: float, withi
     return _page(nobodys, alert, {"gateway": gateway}, annotations, since)
 
 
+def page_path_page(sender: Sender, broken: str, missing: str, since: float) -> Page:
+    """The page about a way that is `broken`, by the other one. `missing`: where the drill was not seen."""
+    annotations = _where(sender, Alert.PAGE_PATH)
+    annotations["description"] = (
+        f"The page drill by the way {broken} has failed twice in a row, since {rfc3339(since)}. {clean(missing, 800)} "
+        "Real pages that go this way may come late, or never."
+    )
+    return _page(replace(sender, tenant=""), Alert.PAGE_PATH, {"broken": broken}, annotations, since)
+
+
+def drill_page(sender: Sender, labels: Mapping[str, str], annotations: Mapping[str, str], at: float) -> Page:
+    """The page of the drill itself, with the labels of a breach, and those that tell it from one."""
+    usual = {"tenant": WITNESS, "target": sender.namespace, "check": "page-path", "identity": "self"}
+    described = "Nothing is open. The witness sends this to see that pages arrive, and takes it back."
+    links = _where(sender, Alert.DRILL) | {"description": described}
+    return _page(sender, Alert.DRILL, {**usual, **labels}, {**links, **annotations}, at)
+
+
 def passed_on(sender: Sender, alert: Alert, series: Series, told: str, since: float, cause: str = "") -> Page:
     """The page on a tenant's own word: labels and links are ours, and of its text only the description.
 
@@ -246,10 +270,11 @@ def _links(sender: Sender, alert: Alert, target: str = "") -> dict[str, str]:
     return links
 
 
-def _where(sender: Sender, alert: Alert, query: str) -> dict[str, str]:
+def _where(sender: Sender, alert: Alert, query: str = "") -> dict[str, str]:
+    board = f"{sender.dashboards.rstrip('/')}/sentinel-{_BOARD[alert]}"
     return {
         "runbook_url": f"{sender.runbooks.rstrip('/')}/{alert.value}.md",
-        "dashboard_url": f"{sender.dashboards.rstrip('/')}/sentinel-{_BOARD[alert]}?{query}",
+        "dashboard_url": f"{board}?{query}" if query else board,
     }
 
 

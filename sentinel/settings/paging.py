@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from sentinel.settings.alarm_bell import Heartbeat, PageDrill
 from sentinel.settings.duration import Duration
 from sentinel.settings.section import Section
 from sentinel.settings.words import FilePath, PushUrl, RelayUrl, Text, one_of
@@ -47,3 +48,9 @@ class Paging(Section):
     direct: tuple[PushUrl, ...] = ()
     """Alertmanagers, each of which gets every push; `dns+http://` means all addresses behind a name.
     Empty, because whoever can push can also silence and invent: only for trusted tenants."""
+
+    drill: PageDrill = PageDrill()
+    """Whether a page arrives is tried, and not hoped."""
+
+    heartbeat: Heartbeat = Heartbeat()
+    """Who is told outside when nobody inside can tell any more."""

@@ -227,6 +227,22 @@ def _relayed(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _drill(settings: Settings) -> Iterator[Fault]:
+    drill = settings.paging.drill
+    # The last one has ended after twice `within`, and its groups in Alertmanager are gone after as long again.
+    if drill.every is not None and drill.every < 4 * drill.within:
+        least = f"at least four times paging.drill.within, {written(4 * drill.within)}"
+        yield Fault(("paging", "drill", "every"), least, written(drill.every))
+
+
+def _heartbeat(settings: Settings) -> Iterator[Fault]:
+    path: Path = ("paging", "heartbeat", "file")
+    sees = settings.is_witness and settings.alerting.prometheus is not None and settings.paging.direct
+    if settings.paging.heartbeat.file is not None and not sees:
+        hint = "it is beaten only while both are seen to work"
+        yield Fault(path, "the witness's own file, with alerting.prometheus and paging.direct", hint=hint)
+
+
 def _share(settings: Settings) -> Iterator[Fault]:
     if settings.is_witness and not settings.isolation.witness_share:
         yield Fault(_SHARE, "a share above 0 in the witness's own file, such as 0.25")
@@ -316,6 +332,8 @@ RULES = (
     Rule((("web", "console"),), _console),
     Rule((("paging", "direct"),), _pushes),
     Rule((("paging", "relay"), ("relay",)), _relayed),
+    Rule((("paging", "drill"),), _drill),
+    Rule((("paging", "heartbeat"), ("paging", "direct"), ("alerting",), ("relay",)), _heartbeat),
     Rule((_SHARE, ("relay",)), _share),
     Rule((("gateways",),), _gateways),
     Rule((("gateways",),), _patience),

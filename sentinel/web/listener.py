@@ -38,9 +38,9 @@ def _is_ours(record: logging.LogRecord) -> bool:
 _log.addFilter(_is_ours)
 
 
-def application(*middlewares: Middleware) -> web.Application:
-    """An empty one, with the headers that every reply has, errors too."""
-    app = web.Application(middlewares=middlewares, client_max_size=_MOST_BODY)
+def application(*middlewares: Middleware, most_body: int = _MOST_BODY) -> web.Application:
+    """An empty one, with the headers that every reply has, errors too. `most_body` in bytes."""
+    app = web.Application(middlewares=middlewares, client_max_size=most_body)
     app.on_response_prepare.append(_harden)
     return app
 

@@ -52,6 +52,12 @@ PAGED: list[dict[str, Any]] = [
     GATEWAYS[1],
 ]
 """The same, and the first has a page that is visited."""
+BELL: dict[str, Any] = {
+    "prometheus": "http://prometheus.monitoring.svc:9090",
+    "alertmanagers": ["dns+http://alertmanager.monitoring.svc:9093"],
+    "paging": {"heartbeat": {"secret": "heartbeat"}},
+}
+"""What the witness looks at, drills and beats."""
 EVERYTHING: dict[str, Any] = NETWORK | {"config": {"network": SURROUNDINGS, "gateways": PAGED}}
 
 
@@ -89,7 +95,7 @@ def shipped(
     if gateways:
         more["config"] = more.get("config", {}) | {"gateways": PAGED if witness else GATEWAYS}
     if verified:
-        more["prometheus"] = "http://prometheus.monitoring.svc:9090"
+        more |= BELL
     return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, kind=kind, **more)
 
 
@@ -100,7 +106,9 @@ def rule_files(files: dict[str, str]) -> dict[str, str]:
 def order(files: dict[str, str]) -> list[str]:
     """The files that are there, each reading only what the ones before it record."""
     return [
-        name for name in ("breach", "blind", "witness", "self", "gateway", "drill") if f"{name}.rules.yaml" in files
+        name
+        for name in ("breach", "blind", "witness", "self", "gateway", "drill", "paging")
+        if f"{name}.rules.yaml" in files
     ]
 
 

@@ -12,8 +12,10 @@ from sentinel.clients.clock import Clock
 from sentinel.core.drill.fault import Variant
 from sentinel.sinks.drill_metrics import DrillMetrics
 from sentinel.sinks.gateway_metrics import GatewayMetrics
+from sentinel.sinks.heartbeat_metrics import HeartbeatMetrics
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.page_metrics import PageMetrics
+from sentinel.sinks.page_path_metrics import PagePathMetrics
 from sentinel.sinks.page_time_metrics import PageTimeMetrics
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from tests import parts
@@ -47,6 +49,7 @@ ALWAYS = {
     "SentinelExceptionExpired": "warning",
     "SentinelExceptionUnused": "none",
     "SentinelTypesUncovered": "warning",
+    "SentinelWatchdog": "none",
 }
 OF_THE_WITNESS = {
     "SentinelWitnessDown": "critical",
@@ -77,7 +80,21 @@ OF_GATEWAYS = {
     "SentinelGatewayUnproven": "warning",
     "SentinelPageUnproven": "warning",
 }
-OF_PAGES = {"SentinelPagingTooSlow": "warning", "SentinelPagingUnverified": "warning"}
+OF_PAGES = {
+    "SentinelPagingTooSlow": "warning",
+    "SentinelPagingUnverified": "warning",
+    "SentinelPagePathBroken": "critical",
+    "SentinelPageDrill": "none",
+    "SentinelHeartbeatMissing": "warning",
+}
+DRILLED = {
+    "drill": "page-path",
+    "tenant": "witness",
+    "target": "sentinel-system",
+    "check": "page-path",
+    "identity": "self",
+}
+"""What only the drill has: as a breach has it, and what tells it from one."""
 OF_DRILLS = {
     "ChaosExperimentActive": "info",
     "ChaosErrorRateHigh": "critical",
@@ -102,7 +119,8 @@ def test_these_alerts_are_shipped_with_these_severities() -> None:
 def test_every_alert_has_what_its_reader_needs(name: str) -> None:
     labels, texts = ALERTS[name]["labels"], ALERTS[name]["annotations"]
 
-    assert labels == {"severity": EXPECTED[name], "cluster": "tests", "namespace": "sentinel-system", "path": "rule"}
+    own = {"severity": EXPECTED[name], "cluster": "tests", "namespace": "sentinel-system", "path": "rule"}
+    assert labels == (own | DRILLED if name == "SentinelPageDrill" else own)
     assert re.fullmatch(r"[A-Z][^.{}]+\.", texts["summary"]), "one sentence, the same for all alerts of that name"
     assert texts["runbook_url"] == f"alerts/runbooks/{name}.md"
     assert re.match("/d/sentinel-[a-z]+", texts["dashboard_url"])
@@ -143,6 +161,10 @@ def series_labels(name: str) -> list[str]:
         "SentinelPagingTooSlow": ["alert"],
         "SentinelPagingUnverified": [],
         "ChaosExperimentActive": ["drill", "fault"],
+        "SentinelWatchdog": [],
+        "SentinelPageDrill": [],
+        "SentinelPagePathBroken": ["broken"],
+        "SentinelHeartbeatMissing": [],
     }
     rest = ["gateway"] if name in OF_GATEWAYS else ["drill"] if name in OF_DRILLS else ["tenant"]
     return kept.get(name, rest)
@@ -176,6 +198,8 @@ def test_every_metric_in_the_rules_is_one_that_the_sentinel_exports_with_these_l
     PageMetrics(of_gateways)
     PageTimeMetrics(of_gateways, Clock())
     DrillMetrics(of_gateways, "outage", Variant.KILL, Clock())
+    PagePathMetrics(of_gateways, Clock())
+    HeartbeatMetrics(of_gateways, Clock())
     registries = (Metrics().registry, WitnessMetrics().registry, of_gateways)
     exported = {name for registry in registries for metric in registry.collect() for name in names_of(metric)}
     used = set()
@@ -251,8 +275,8 @@ def test_both_versions_of_prometheus_accept_every_rule_file(
 
 
 def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None:
-    slow = rules.shipped(witness=True, network=True, gateways=True)
-    fast = rules.rendered(timeScale=0.1, witness={"enabled": True}, **rules.EVERYTHING)
+    slow = rules.shipped(witness=True, network=True, gateways=True, verified=True)
+    fast = rules.rendered(timeScale=0.1, witness={"enabled": True}, **rules.EVERYTHING, **rules.BELL)
 
     for before, after in zip(rules.every_rule(slow), rules.every_rule(fast), strict=True):
         for key in ("for", "keep_firing_for"):
@@ -270,7 +294,7 @@ def durations(rule: rules.Rule) -> list[float]:
         float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
         for n, unit in re.findall(r"\[(\d+)(ms|s|m|h)\]", text)
     ]
-    if rule.get("record", "").startswith("sentinel:expected_"):
+    if rule.get("record", "").startswith("sentinel:expected_") or rule.get("alert") == "SentinelWatchdog":
         return ranges
     seconds = re.findall(
         r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.MULTILINE

@@ -247,3 +247,52 @@ def test_many_tenants_and_one_victim_are_one_incident(server: Alertmanager, page
     eventually(lambda: len({a["labels"]["tenant"] for a in paged(pager, cluster)}) == 4, 5, "all four are told")
     assert len({found.body["groupKey"] for found in pager.deliveries if found.alerts(cluster=cluster)}) == 1
     assert len([found for found in pager.deliveries if found.alerts(cluster=cluster)]) <= 2
+
+
+def drill(cluster: str, path: str) -> dict[str, Any]:
+    sent = alert("SentinelPageDrill", cluster, severity="none", drill="page-path", path=path)
+    sent["labels"] |= {"tenant": "witness", "target": "sentinel-system", "check": "page-path", "identity": "self"}
+    return sent
+
+
+def test_a_drill_by_both_ways_is_hidden_by_neither_nor_by_anything_that_stands_and_hides_nothing(
+    server: Alertmanager, pager: Webhook, cluster: str
+) -> None:
+    causes = ("SentinelWitnessDown", "SentinelApiUnreachable", "SentinelDown", "SentinelGatewayDown")
+    standing = [alert(name, cluster, tenant="witness") for name in causes]
+    page, whole = breach(cluster), breach(cluster, target="*", path="push")
+    drills = [drill(cluster, "push"), drill(cluster, "rule")]
+
+    server.send(*standing, whole, *drills)
+    server.send(page)
+
+    assert not any(muted(server, sent) for sent in (*drills, *standing))
+    for path in ("push", "rule"):
+        found = pager.wait_for_alert("firing", 5, cluster=cluster, alertname="SentinelPageDrill", path=path)
+        assert found.path.endswith("/sentinel-drill")
+    told = [found.path for found in pager.deliveries if found.alerts(cluster=cluster, drill="page-path")]
+    assert all(path.endswith("/sentinel-drill") for path in told), "nobody is woken by it"
+
+
+def test_what_is_pushed_of_one_way_hides_its_rule_twin_and_not_the_other_way(
+    server: Alertmanager, cluster: str
+) -> None:
+    server.send(alert("SentinelPagePathBroken", cluster, path="push", broken="rule"))
+    same, other = (alert("SentinelPagePathBroken", cluster, path="rule", broken=way) for way in ("rule", "push"))
+
+    server.send(same, other)
+
+    assert muted(server, same)
+    assert not muted(server, other)
+
+
+def test_the_watchdog_is_told_again_and_again_to_its_own_receiver(
+    server: Alertmanager, pager: Webhook, cluster: str
+) -> None:
+    server.send(alert("SentinelWatchdog", cluster, severity="none"))
+
+    def beats() -> list[str]:
+        return [found.path for found in pager.deliveries if found.alerts(cluster=cluster)]
+
+    eventually(lambda: len(beats()) >= 3, 20, "it beats")
+    assert {path.rpartition("/")[2] for path in beats()} == {"sentinel-watchdog"}

@@ -31,7 +31,7 @@ STEP = 10
 WITHIN = 120
 SWEEP = 1800
 
-_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception", "gateway", "alert", "drill")
+_TOLD_APART = ("tenant", "target", "check", "identity", "kind", "exception", "gateway", "alert", "drill", "broken")
 
 Value = Callable[[int], float | None]
 """What is scraped at a second; None: nothing, the series is not there."""

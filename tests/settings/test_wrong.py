@@ -204,6 +204,11 @@ BESIDE = [
      "relay: {}\nisolation: {witness_share: 0.25}\npaging: {relay: 'https://witness'}",
      ('s.yaml:8: paging.relay: found "https://witness", expected none in the witness\'s own file'
       " (it is the relay; give it paging.direct)")),
+    ("a drill that would meet the last one", "paging: {drill: {every: 3m, within: 60s}}\n",
+     "s.yaml:6: paging.drill.every: found 3m, expected at least four times paging.drill.within, 4m"),
+    ("a heartbeat of a tenant's sentinel", "paging: {heartbeat: {file: /run/url}}\n",
+     ("s.yaml:6: paging.heartbeat.file: found /run/url, expected the witness's own file, with alerting.prometheus and"
+      " paging.direct (it is beaten only while both are seen to work)")),
     ("an unknown mode", "paging: {mode: silent}", "s.yaml:6: paging.mode: found silent, expected one of page, shadow"),
     ("a port that is none", "web: {listen: '0.0.0.0:70000'}",
      's.yaml:6: web.listen: found "0.0.0.0:70000", expected a port from 1 to 65535'),

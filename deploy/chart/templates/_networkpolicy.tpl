@@ -25,7 +25,7 @@ spec:
 
 {{/*
 Who reaches the witness: tenants' sentinels and beacons its relay and its lighthouse, the monitoring namespace its
-metrics. It holds back only what comes in, and the witness asks nothing but the API server and gateways: what is proven of the
+metrics, and the page drill's end. It holds back only what comes in, and the witness asks nothing but the API server and gateways: what is proven of the
 network is none of its doing. No policy of ours selects a pod of a tenant's: what we prove would be our own work. Takes $.
 */}}
 {{- define "sentinel.witnessPolicy" -}}
@@ -66,4 +66,7 @@ spec:
             matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.namespace }}}
       ports:
         - {protocol: TCP, port: http}
+        {{- if include "sentinel.pageDrill" . }}
+        - {protocol: TCP, port: page-drill}
+        {{- end }}
 {{- end }}

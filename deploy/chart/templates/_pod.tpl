@@ -80,6 +80,9 @@ containers:
     ports:
       - {name: http, containerPort: {{ include "sentinel.port" . }}, protocol: TCP}
       - {name: relay, containerPort: {{ .Values.witness.relay.port }}, protocol: TCP}
+      {{- if include "sentinel.pageDrill" . }}
+      - {name: page-drill, containerPort: {{ .Values.paging.drill.port }}, protocol: TCP}
+      {{- end }}
       {{- with include "sentinel.beaconPorts" . }}{{ . | nindent 6 }}{{ end }}
     {{- with include "sentinel.whereabouts" . }}{{ . | nindent 4 }}{{ end }}
     resources: {{- toYaml .Values.witness.resources | nindent 6 }}
@@ -98,6 +101,9 @@ containers:
       - {name: journal, mountPath: {{ dir .path }}}
       {{- end }}
       {{- with include "sentinel.gatewayMounts" . }}{{ . | nindent 6 }}{{ end }}
+      {{- if include "sentinel.heartbeat" . }}
+      - {name: heartbeat, mountPath: /var/run/secrets/heartbeat, readOnly: true}
+      {{- end }}
 volumes:
   - name: config
     projected:
@@ -118,6 +124,11 @@ volumes:
   {{- with include "sentinel.journalVolume" . }}{{ . | nindent 2 }}{{ end }}
   {{- end }}
   {{- with include "sentinel.gatewayVolumes" . }}{{ . | nindent 2 }}{{ end }}
+  {{- if include "sentinel.heartbeat" . }}
+  - name: heartbeat
+    # Optional: without it nobody outside is told, and everything else goes on.
+    secret: {secretName: {{ .Values.paging.heartbeat.secret }}, optional: true, items: [{key: url, path: url}]}
+  {{- end }}
 {{- end }}
 
 {{/* What every pod of ours has in common. Takes $. */}}

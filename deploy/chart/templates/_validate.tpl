@@ -34,6 +34,22 @@ Takes $.
 {{- include "sentinel.validateWitness" . }}
 {{- include "sentinel.validatePages" . }}
 {{- include "sentinel.validateNetwork" . }}
+{{- include "sentinel.validateAlarmBell" . }}
+{{- end }}
+
+{{- define "sentinel.validateAlarmBell" -}}
+{{- $drill := .Values.paging.drill }}
+{{- $taken := list (include "sentinel.port" .) (regexFind "[0-9]+$" (dig "web" "console" "127.0.0.1:8081" (default (dict) .Values.config))) (toString .Values.witness.relay.port) }}
+{{- if .Values.network.enabled }}{{ $taken = append $taken (include "sentinel.beaconPort" .) }}{{- end }}
+{{- if and (include "sentinel.pageDrill" .) (has (toString $drill.port) $taken) }}
+{{- fail (printf "paging.drill.port: %v is that of another listener of the witness already. Choose another." $drill.port) }}
+{{- end }}
+{{- if and (include "sentinel.pageDrill" .) (lt (include "sentinel.ms" $drill.every | float64) (mulf 4 (include "sentinel.ms" $drill.within | float64))) }}
+{{- fail (printf "paging.drill.every: %s is less than four times paging.drill.within (%s). A drill may take twice that, and the next one must find its groups gone." $drill.every $drill.within) }}
+{{- end }}
+{{- if and .Values.paging.heartbeat.secret (not (and .Values.witness.enabled .Values.prometheus .Values.alertmanagers)) }}
+{{- fail "paging.heartbeat.secret: it is beaten only while Prometheus and an Alertmanager are seen to work. Give prometheus and alertmanagers, with the witness, or leave the secret empty." }}
+{{- end }}
 {{- end }}
 
 {{- define "sentinel.validateNetwork" -}}

@@ -74,6 +74,7 @@ the file it was given. Takes $.
 {{- $every := include "sentinel.scaled" (list $ "5m") -}}
 {{- $_ := set $chosen "alerting" (dict "prometheus" . "pager" $.Values.pager "every" $every) -}}
 {{- end -}}
+{{- $_ := set $chosen "paging" (include "sentinel.alarmBell" (list . $chosen.paging $host) | fromJson) -}}
 # Rendered by the chart: edit its values, not this file. A change is noticed without a restart.
 cluster: {{ toJson .Values.cluster }}
 disclosure: {{ .Values.disclosure }}
@@ -83,6 +84,42 @@ tenants:
 {{- end }}
 {{ toYaml (pick $chosen (.Values.network.enabled | ternary "network" "isolation") "isolation" "gateways" "paging" "alerting" "relay" "web" "journal" "log") }}
 {{ end }}
+
+{{/* Whether the witness drills the page path: it has to know whom to push to, and that somebody evaluates the rules.
+Takes $; empty: it does not. */}}
+{{- define "sentinel.pageDrill" -}}
+{{- if and .Values.witness.enabled .Values.prometheus .Values.alertmanagers .Values.paging.drill.every -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* Whether it tells somebody outside that pages would come. Takes $; empty: it does not. */}}
+{{- define "sentinel.heartbeat" -}}
+{{- if and .Values.witness.enabled .Values.paging.heartbeat.secret -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* The witness's section `paging`, as JSON: the tenants' one, and what only the witness does. Takes
+(list $ paging host). */}}
+{{- define "sentinel.alarmBell" -}}
+{{- $root := index . 0 -}}
+{{- $paging := deepCopy (index . 1) -}}
+{{- $drill := $root.Values.paging.drill -}}
+{{- if include "sentinel.pageDrill" $root -}}
+{{- $every := include "sentinel.scaled" (list $root $drill.every) -}}
+{{- $within := include "sentinel.scaled" (list $root $drill.within) -}}
+{{- $listen := printf "%s:%v" (index . 2) $drill.port -}}
+{{- $_ := set $paging "drill" (dict "every" $every "within" $within "listen" $listen "wakes" $drill.wakes) -}}
+{{- else if not $drill.every -}}
+{{- $_ := set $paging "drill" (dict "every" nil) -}}
+{{- end -}}
+{{- if include "sentinel.heartbeat" $root -}}
+{{- $every := include "sentinel.scaled" (list $root $root.Values.paging.heartbeat.every) -}}
+{{- $_ := set $paging "heartbeat" (dict "file" "/var/run/secrets/heartbeat/url" "every" $every) -}}
+{{- end -}}
+{{- toJson $paging -}}
+{{- end }}
 
 {{/* One tenant as the witness is told of it, as JSON. Takes (dict "root" $ "tenant" t). */}}
 {{- define "sentinel.subject" -}}

@@ -162,7 +162,7 @@ class _Inspector:
         return row.after((formula.resent(prometheus.resend, group.interval),))
 
     def _by_push(self, name: str, twin: dict[str, str]) -> Row:
-        known = {key: twin[key] for key in ("severity", "cluster", "namespace") if key in twin}
+        known = {key: twin[key] for key in _SHARED if key in twin}
         severity = known.setdefault("severity", ours.PAGES)
         labels = _labels(known | {"alertname": name, "path": Path.PUSH.value})
         labels = Labels(labels.known, labels.open | ({"cluster", "namespace"} - set(known)))
@@ -233,6 +233,10 @@ class _Inspector:
                 yield f"{manager.url}: its gossip is settling; it tells nobody meanwhile"
             if 0 < told < manager.peers:
                 yield f"{manager.url}: Prometheus posts to {told} of {manager.peers} that gossip: let it post to each"
+
+
+_SHARED = ("severity", "cluster", "namespace")
+"""Labels that a push has from the same settings as its rule."""
 
 
 def _is_ours(spot: Spot) -> bool:

@@ -26,12 +26,20 @@ TOGETHER = (
         "SentinelSilentTruncation",
         "SentinelGatewayErrors",
     ),
+    ("SentinelPagePathBroken",),
 )
 """Alerts of a part that not everybody has: where there is one of them, there are all."""
 PUSHED = ("SentinelIsolationBreach", "SentinelWrongIdentity")
 """What a sentinel tells Alertmanager itself, besides its rule, in every installation."""
-PUSHED_TOO = ("SentinelGatewayDown", "SentinelFailoverSlow", "SentinelUngracefulError", "SentinelSilentTruncation")
-"""The same where there are gateways."""
+PUSHED_TOO = (
+    "SentinelGatewayDown",
+    "SentinelFailoverSlow",
+    "SentinelUngracefulError",
+    "SentinelSilentTruncation",
+    "SentinelPagePathBroken",
+    "SentinelPageDrill",
+)
+"""The same of gateways and of the page drill, where these are."""
 
 OPEN_LABELS = frozenset(
     {
@@ -49,6 +57,7 @@ OPEN_LABELS = frozenset(
         "alert",
         "drill",
         "fault",
+        "broken",
     }
 )
 """Labels that our expressions leave: their values are known only at the page. Others are in the rule, or missing."""
