@@ -4,6 +4,7 @@ Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 inconclusive or abor
 then the wound may still be there.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ import typer
 from sentinel.commands.common import (
     DEFAULT_CONFIG,
     OWN_FAULT,
+    UNKNOWN,
     AsWhat,
     Config,
     Output,
@@ -27,6 +29,7 @@ from sentinel.commands.common import (
 from sentinel.errors import ClientError, ConfigError, Problem
 
 if TYPE_CHECKING:
+    from sentinel.core.drill.figures import Answers, Stage
     from sentinel.core.drill.progress import Progress
     from sentinel.core.drill.result import Result
     from sentinel.drilling import Prepared
@@ -153,6 +156,26 @@ def undo(
 
 
 @app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="What `drill run -o json` said.")],
+    after: Annotated[Path, typer.Argument(help="The same of another run.")],
+    latency: Annotated[str, typer.Option(help="What latencies may differ by.")] = "500ms",
+    percent: Annotated[float, typer.Option(help="What shares may differ by, in points.")] = 5.0,
+    output: AsWhat = Output.TEXT,
+) -> None:
+    """Two results beside each other, stage by stage: 0 as good as the same, 1 not, 3 not everything is known."""
+    from sentinel.core.drill import figures
+    from sentinel.reports import drill as report
+
+    tolerance = figures.Tolerance(seconds(latency, "--latency"), percent)
+    found = figures.compared(_figures(before), _figures(after), tolerance)
+    alike = figures.alike(change for changes in found.values() for change in changes.values())
+    rows = {stage.value: figures.as_json(changes) for stage, changes in found.items()}
+    print_json(rows) if output is Output.JSON else typer.echo(report.compared_text(found), nl=False)
+    raise typer.Exit({True: 0, False: 1, None: UNKNOWN}[alike])
+
+
+@app.command()
 def proxy(
     upstream: Annotated[str, typer.Option(help="The provider, e.g. https://api.openai.com.")],
     listen: Annotated[str, typer.Option(help="Where the gateway asks in its place.")] = "127.0.0.1:7463",
@@ -176,6 +199,17 @@ def _prepared(what: str, variant: str, config: Path) -> "Prepared":
         return drilling.prepare(drilling.find(what, os.environ), settings, variant)
     except ConfigError as error:
         refuse(error)
+
+
+def _figures(file: Path) -> "dict[Stage, Answers]":
+    from sentinel.core.drill import figures
+
+    try:
+        return figures.read(json.loads(file.read_bytes()))
+    except OSError as error:
+        wrong(f"{file}: {error.strerror or type(error).__name__}")
+    except (ValueError, AttributeError) as error:
+        wrong(f"{file}: expected what `sentinel drill run -o json` says: {error}")
 
 
 def _where(metrics: str, linger: str, textfile: Path | None, journal: Path | None) -> "Where":

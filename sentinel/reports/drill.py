@@ -1,12 +1,12 @@
 """What `sentinel drill` says: what would be done, and what was seen. For people, and for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sentinel.core.drill.fault import Place, Steps, Variant
-from sentinel.core.drill.figures import Answers, Measured, Stage
+from sentinel.core.drill.figures import Answers, Change, Measured, Stage
 from sentinel.core.drill.progress import Phase, Terms
 from sentinel.core.drill.result import Result
 from sentinel.core.gateway.failover import Bounds
@@ -182,6 +182,19 @@ def _stage(name: str, found: Answers) -> str:
     whole, errors, others = ("" if share is None else f"{share:.1f} %" for share in shares)
     half, most = ("" if took is None else f"{took:.2f} s" for took in (found.latency_p50, found.latency_p95))
     return f"{name:>11}  {found.answers:>7}  {whole:>7}  {errors:>7}  {others:>9}  {half:>8}  {most:>8}"
+
+
+def compared_text(found: Mapping[Stage, Mapping[str, Change]]) -> str:
+    """Two results beside each other, for people."""
+    lines = [f"{'':>8}  {'':<20}  {'BEFORE':>9}  {'AFTER':>9}  {'DELTA':>9}  {'ALLOWED':>9}"]
+    for stage, changes in found.items():
+        for name, change in changes.items():
+            verdict = {True: "", False: "  DIFFERS", None: "  not known"}[change.within]
+            unit = "s" if name.startswith("latency") else "%"
+            figures = (change.before, change.after, change.delta, change.tolerance)
+            cells = "  ".join(f"{'':9}" if figure is None else f"{figure:7.2f} {unit}" for figure in figures)
+            lines.append(f"{stage.value:>8}  {name:<20}  {cells}{verdict}")
+    return "\n".join(lines) + "\n"
 
 
 def turn(phase: Phase, seconds: float) -> str:

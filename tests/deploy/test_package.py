@@ -22,7 +22,7 @@ def test_the_package_holds_the_rules_themselves_and_no_link(tmp_path: Path) -> N
         members = {member.name.removeprefix("tenant-sentinel/"): member for member in content.getmembers()}
     shipped = {f"alerts/{path.name}" for path in (chart.ROOT / "alerts").glob("*.rules.yaml")}
     assert shipped
-    assert shipped | {"alerts/route.yaml", "dashboards/sentinel.json"} <= set(members)
+    assert shipped | {"alerts/route.yaml", "alerts/dashboards/drills.json"} <= set(members)
     assert all(member.isfile() for member in members.values())
     assert not [name for name in members if "runbooks" in name or "tests" in name or "soc" in name]
 

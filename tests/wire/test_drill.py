@@ -174,6 +174,23 @@ def test_what_a_drill_came_to_is_in_its_file_and_in_a_journal_that_can_be_verifi
     assert not seen.broken
 
 
+async def test_two_results_are_compared_stage_by_stage(played, tmp_path):
+    files = []
+    for name in ("kill", "never", "dead"):
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(played[name].seen.out)
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("[]")
+
+    same, worse = [await ended(await started("diff", str(files[0]), str(other))) for other in files[:2]]
+    unknown = await ended(await started("diff", str(files[0]), str(files[2]), "--percent", "100", "--latency", "1h"))
+    refused = await ended(await started("diff", str(files[0]), str(wrong)))
+
+    assert (same.code, worse.code, unknown.code, refused.code) == (0, 1, 3, 2), (same, worse, unknown, refused)
+    assert "DIFFERS" in worse.out and "DIFFERS" not in same.out and "not known" in unknown.out
+    assert "drill run -o json" in refused.err
+
+
 def numbers(textfile):
     """What a node exporter would read there of the drill itself; of several with one name the largest."""
     found: dict[str, float] = {}

@@ -7,7 +7,7 @@ us left out, as in the ruling. A figure of nothing is None, never 0.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -163,6 +163,21 @@ def changes(before: Answers, after: Answers, tolerance: Tolerance = Tolerance())
         within = None if delta is None else abs(delta) <= allowed
         found[name] = Change(one, other, delta, allowed, within)
     return found
+
+
+def compared(
+    one: Mapping[Stage, Answers], other: Mapping[Stage, Answers], tolerance: Tolerance
+) -> dict[Stage, dict[str, Change]]:
+    """Two drills beside each other, stage by stage."""
+    return {each: changes(one[each], other[each], tolerance) for each in Stage}
+
+
+def alike(found: Iterable[Change]) -> bool | None:
+    """Whether all of these are as good as the same; None where one has no figure and the other has."""
+    rows = [change for change in found if change.before is not None or change.after is not None]
+    if any(change.within is False for change in rows):
+        return False
+    return True if all(change.within for change in rows) else None
 
 
 def read(doc: Mapping[str, Any]) -> dict[Stage, Answers]:

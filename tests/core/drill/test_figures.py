@@ -128,6 +128,22 @@ def test_what_was_written_is_read_back_and_anything_else_is_refused():
             figures.read(doc)
 
 
+def test_two_drills_are_alike_where_every_figure_is_and_unknown_where_only_one_has_one():
+    whole, late = (
+        measure([seen(1), seen(4), seen(21)], TO_THE_END),
+        measure([seen(1), seen(4, 3.0), seen(21)], TO_THE_END),
+    )
+    stages = [figures.read({"figures": found.as_json()}) for found in (whole, late, measure([seen(1)], TO_THE_END))]
+
+    def alike(one, other):
+        found = figures.compared(stages[one], stages[other], Tolerance())
+        return figures.alike(change for part in found.values() for change in part.values())
+
+    assert alike(0, 0) is True and alike(2, 2) is True  # what neither has is no difference
+    assert alike(0, 1) is False and alike(1, 0) is False
+    assert alike(0, 2) is None
+
+
 def test_broken_promises_are_told_by_name_once_each():
     silent = [*WOUNDED, heard(9, O.UNGRACEFUL_ERROR), Done(Span(1, 1))]
 
