@@ -4,7 +4,7 @@ Only what must differ does: where secrets and templates lie, addresses of vendor
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -151,3 +151,13 @@ def desk(folder: Path, *kinds: str) -> Iterator[Desk]:
         config = addressed(placed(everyone(merged(*kinds)), folder), here)
         here.manager = stack.enter_context(Alertmanager(config))
         yield here
+
+
+@contextmanager
+def operated_by(open_desk: Desk, configure: Callable[[Desk], dict[str, Any]], folder: Path) -> Iterator[Desk]:
+    """The same vendors with another Alertmanager, by what `configure` makes of them."""
+    secrets(folder, open_desk)
+    with Alertmanager(configure(open_desk)) as manager:
+        there = copy.copy(open_desk)
+        there.manager = manager
+        yield there
