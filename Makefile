@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests dashboards bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests dashboards pictures bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,9 @@ manifests: parts ## deploy/manifests, rendered from the chart again
 
 dashboards: $(READY) ## alerts/dashboards, from tests/dashboards again
 	@$(BIN)/python -m tests.dashboards
+
+pictures: $(READY) parts ## docs/dashboards, drawn from the same and a real Prometheus (two minutes)
+	@$(BIN)/python -m tests.dashboards.pictures
 
 bench: $(READY) parts ## the figures in README, measured here
 	@$(BIN)/python -m tests.bench

@@ -17,6 +17,8 @@ SCHEMA = 39
 COLUMNS = 24
 TAG = "tenant-sentinel"
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
+HIDDEN = ("__name__", "job", "instance", "alertstate", "cluster", "namespace", "path", "node")
+"""Labels that a table leaves out unless it names them."""
 PLAIN: Steps = ((None, "green"),)
 GOOD_AT_ZERO: Steps = ((None, "green"), (1, "red"))
 
@@ -184,7 +186,9 @@ def stat(
     )
 
 
-def lines(title: str, text: str, unit: str, *queries: Query, width: int = 8, limit: float | None = None) -> Panel:
+def lines(
+    title: str, text: str, unit: str, *queries: Query, width: int = 8, height: int = 8, limit: float | None = None
+) -> Panel:
     """Courses over time; `limit` is drawn as a line, beyond which it is no longer well."""
     custom: Json = {
         "drawStyle": "line",
@@ -205,7 +209,7 @@ def lines(title: str, text: str, unit: str, *queries: Query, width: int = 8, lim
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
     }
-    return Panel("timeseries", title, text, unit, queries, width, 8, steps, more)
+    return Panel("timeseries", title, text, unit, queries, width, height, steps, more)
 
 
 def stacked(title: str, text: str, unit: str, *queries: Query, width: int = 8) -> Panel:
@@ -238,10 +242,12 @@ def states(title: str, text: str, query: Query, words: Mapping[int, tuple[str, s
     return Panel("state-timeline", title, text, "short", (query,), width, 8, steps, more)
 
 
-def history(title: str, text: str, unit: str, query: Query, steps: Steps, *, width: int = 12) -> Panel:
+def history(
+    title: str, text: str, unit: str, query: Query, steps: Steps, *, width: int = 12, mappings: Sequence[Json] = ()
+) -> Panel:
     """A row of cells over time for each series, coloured by threshold: a heat map whose rows have names."""
     more = {
-        "fieldConfig": {"defaults": {"custom": {"fillOpacity": 80, "lineWidth": 1}}},
+        "fieldConfig": {"defaults": {"custom": {"fillOpacity": 80, "lineWidth": 1}, "mappings": list(mappings)}},
         "maxDataPoints": 60,
         "options": {
             "showValue": "never",
@@ -265,18 +271,19 @@ def table(
     height: int = 8,
     link: Json | None = None,
 ) -> Panel:
-    """A row for each series that there is now. `columns`: labels, and `Value`, to their headings, in order."""
-    dropped = {name: True for name in ("Time", "__name__", "job", "instance") if name not in columns}
+    """A row for each series that there is now. `columns`: labels, and `Value` if it says anything, to their headings."""
+    dropped = {name: True for name in ("Time", "Value", *HIDDEN) if name not in columns}
     arranged = {
         "excludeByName": dropped,
         "indexByName": {name: at for at, name in enumerate(columns)},
         "renameByName": dict(columns),
     }
+    by = [{"displayName": columns["Value"], "desc": True}] if "Value" in columns else []
     more: Json = {
         "options": {
             "showHeader": True,
             "cellHeight": "sm",
-            "sortBy": [{"displayName": columns["Value"], "desc": True}],
+            "sortBy": by,
         },
         "transformations": [{"id": "organize", "options": arranged}],
     }

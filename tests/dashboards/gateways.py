@@ -84,7 +84,7 @@ ANSWERED = Row(
             steps=((None, "green"), (20, "orange"), (30.1, "red")),
         ),
         stat(
-            "Episodes beyond the promise",
+            "Beyond the promise",
             "Episodes of the chosen time that were felt, or proven, to be longer than the gateway's limit.",
             "short",
             f"sum(increase(sentinel_gateway_failover_pages_total{{{ASKED}}}[$__range]))",
@@ -134,10 +134,11 @@ FAILOVERS = Row(
             width=9,
         ),
         table(
-            "Bounds of the longest",
-            "Between these the truth lies: first is the first good answer, stable is three in a row. Edges of buckets, so at most.",
+            "Bounds, on average",
+            "Between these the truth lies, for the episodes of the chosen time: first is the first good answer, stable is the "
+            "first of three in a row.",
             "s",
-            longest("failover_seconds", "from", "to", "stage", "bound"),
+            f"{grown('failover_seconds_sum')} / ({grown('failover_seconds_count')} > 0)",
             {
                 "gateway": "Gateway",
                 "from": "From",

@@ -24,6 +24,10 @@ BY_WITNESS = 'cluster=~"$cluster",subject=~"$tenant",target=~"$target"'
 OPEN = f"sentinel:breach_since:latched{{{PAIRS}}} > 0"
 AGE = f"max by (tenant, target) (time() - sentinel_oldest_proof_timestamp_seconds{{{PAIRS}}})"
 AGES = ((None, "green"), (120, "yellow"), (180, "orange"))
+LET_IN = 1_000_000
+"""Stands for an open border where others have an age: eleven days, so that it comes first."""
+BORDER = f"{LET_IN} * (max by (tenant, target) ({OPEN}) > bool 0) or {AGE}"
+BORDERS_AGES = (*AGES, (LET_IN, "red"))
 NETWORK_REASONS = "roster|live|beacon|lighthouse|neutral|proxied|arrivals|moved|resolver|way"
 
 TENANT = variable("tenant", "Tenant", "sentinel_round_timestamp_seconds", everything=".+")
@@ -32,9 +36,7 @@ CLUSTER = variable("cluster", "Cluster", "sentinel_build_info")
 TARGET = variable("target", "Target", 'sentinel_oldest_proof_timestamp_seconds{tenant=~"$tenant"}')
 
 
-def is_open(value: int) -> Json:
-    """The word for a value that no age has."""
-    return {"type": "value", "options": {str(value): {"text": "OPEN", "color": "red", "index": 0}}}
+AS_OPEN: Json = {"type": "value", "options": {str(LET_IN): {"text": "OPEN", "color": "red", "index": 0}}}
 
 
 KEPT = Row(
@@ -108,13 +110,13 @@ BORDERS = Row(
             "Age of the proof, by tenant and target",
             "Each cell is one border: the tenant of the row asks for the namespace of the column, and the value is how old "
             "the oldest of its last proofs is. Green is proven, orange is not proven any more, red lets somebody in. "
-            "Choose a cell to see only that border.",
+            "The column * is what belongs to the whole cluster. Choose a cell to see only that border.",
             "s",
-            f"-1 * (max by (tenant, target) ({OPEN}) > bool 0) or {AGE}",
+            BORDER,
             "tenant",
             "target",
-            steps=((None, "red"), (0, "green"), (120, "yellow"), (180, "orange")),
-            mappings=(is_open(-1),),
+            steps=BORDERS_AGES,
+            mappings=(AS_OPEN,),
             width=14,
             link=link("Only this border", "isolation", tenant="${__data.fields[0]}", target="${__field.name}"),
         ),
@@ -122,17 +124,18 @@ BORDERS = Row(
             "Not proven, and why",
             "What is inconclusive now, by its reason. The runbook of SentinelBlind explains each.",
             "short",
-            f"sentinel_inconclusive{{{PAIRS}}} == 1",
-            {"tenant": "Tenant", "target": "Target", "reason": "Reason", "Value": "Pairs"},
+            f"max by (tenant, target, reason) (sentinel_inconclusive{{{PAIRS}}}) == 1",
+            {"tenant": "Tenant", "target": "Target", "reason": "Reason"},
             width=10,
             height=9,
         ),
         history(
             "The same over time",
-            "The twenty borders whose proofs were the oldest, or those that were chosen above.",
+            "The borders that were open, and those whose proofs were the oldest: twenty, or those that were chosen above.",
             "s",
-            Query(f"topk(20, {AGE})", "{{tenant}} → {{target}}"),
-            AGES,
+            Query(f"topk(20, {BORDER})", "{{tenant}} → {{target}}"),
+            BORDERS_AGES,
+            mappings=(AS_OPEN,),
         ),
         history(
             "The same by the witness's word",
@@ -169,8 +172,9 @@ PROOF = Row(
         ),
         states(
             "Gates",
-            "Green: every control of that kind gave its known answer. Red: what was denied meanwhile is inconclusive.",
-            Query(f"min by (tenant, gate) (sentinel_gate_up{{{ASKED}}})", "{{tenant}} {{gate}}"),
+            "Green: every control of that kind gave its known answer, at each of the chosen tenants. Red: what was denied "
+            "meanwhile is inconclusive.",
+            Query(f"min by (gate) (sentinel_gate_up{{{ASKED}}})", "{{gate}}"),
             {0: ("red", "red"), 1: ("green", "green")},
         ),
         lines(

@@ -9,6 +9,7 @@ from tests.dashboards.board import (
     matrix,
     stacked,
     stat,
+    states,
     table,
     variable,
 )
@@ -92,6 +93,7 @@ COMPUTED = Row(
             Query(f"max by (path) (sentinel_page_worst_case_seconds{{{WITNESS}}})", "{{path}}"),
             Query(f"max(sentinel_page_promise_seconds{{{WITNESS}}})", "promise"),
             width=8,
+            height=10,
         ),
         lines(
             "Age of the computation",
@@ -99,6 +101,7 @@ COMPUTED = Row(
             "s",
             Query(f"max(time() - sentinel_page_verified_timestamp_seconds{{{WITNESS}}})", "age"),
             width=6,
+            height=10,
             limit=1800,
         ),
     ),
@@ -121,14 +124,28 @@ DRILLED = Row(
             {"path": "Path", "result": "Ended", "Value": "Drills"},
             width=6,
         ),
-        stacked(
+        states(
+            "Ways that are broken",
+            "After two drills in a row that came late or not at all. SentinelPagePathBroken goes by the other way.",
+            Query(f"max by (path) (sentinel_page_path_broken{{{WITNESS}}})", "{{path}}"),
+            {0: ("well", "green"), 1: ("broken", "red")},
+            width=10,
+        ),
+        lines(
             "Heartbeats",
             "Beats each second to somebody outside, by how they ended.",
             "cps",
             Query(
                 f"sum by (result) (rate(sentinel_heartbeat_beats_total{{{WITNESS}}}[$__rate_interval]))", "{{result}}"
             ),
-            width=10,
+            width=12,
+        ),
+        states(
+            "What holds the heartbeat back",
+            "While one of these is not well nobody inside could page, and so whoever waits for the beat has to.",
+            Query(f"max by (lack) (sentinel_heartbeat_held{{{WITNESS}}})", "{{lack}}"),
+            {0: ("no", "green"), 1: ("holds it back", "red")},
+            width=12,
         ),
     ),
 )
@@ -182,7 +199,6 @@ FIRED = Row(
                 "gateway": "Gateway",
                 "check": "Check",
                 "identity": "As",
-                "Value": "Series",
             },
             width=14,
             height=9,
