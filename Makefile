@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+# Test processes side by side; one more than cores, since most of them wait for servers most of the time.
+WORKERS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -16,8 +18,8 @@ help: ## what can be made
 demo: $(READY) ## the whole story on this machine, nothing else needed: ARGS="--for 60s"
 	@$(BIN)/sentinel demo $(ARGS)
 
-test: $(READY) parts lint ## every promise, on real servers: ARGS="tests/core -k closing"
-	@$(BIN)/pytest $(ARGS)
+test: $(READY) parts lint ## every promise, on real servers: ARGS="tests/core -k closing", WORKERS=1
+	@$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
 
 laws: $(READY) ## stories that no run has told yet, against every law (`make test` tells the same ones each time)
 	@LAWS=search $(BIN)/pytest tests/core tests/engine tests/settings -k law $(ARGS)

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from tests.support.controlplane import CONTROLLERS, ControlPlane
 from tests.support.eventually import eventually
 
+pytest_plugins = ["tests.shards"]
+
 # The gate tells the same stories every time: a change is not to blame for a story that nobody had told before it.
 # `make laws` looks for new ones. How long a story takes, on a machine that is busy with other things, is no law.
 FAIR = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

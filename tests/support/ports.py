@@ -2,13 +2,17 @@
 
 They are taken from below the kernel's ephemeral range (32768 and up): a port that
 the kernel hands to outgoing connections can be gone between two starts of a
-server, and these servers are stopped and started again on the same port.
+server, and these servers are stopped and started again on the same port. Test
+processes side by side take from shares of their own, for the same reason.
 """
 
+import os
 import random
 import socket
 
-RANGE = range(20_000, 32_000)
+SHARES = 8
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES
+RANGE = range(20_000 + _worker, 32_000, SHARES)
 
 _given: set[int] = set()
 
@@ -19,7 +23,7 @@ def free_port() -> int:
         if port not in _given and is_free(port):
             _given.add(port)
             return port
-    raise RuntimeError(f"no free port on 127.0.0.1 in {RANGE.start}-{RANGE.stop}")
+    raise RuntimeError(f"no free port on 127.0.0.1 in {RANGE}")
 
 
 def is_free(port: int) -> bool:

@@ -1,0 +1,101 @@
+"""What runs beside what when `make test` shares the suite out to workers, a unit at a time.
+
+    worker 1   towns ............................ | alerts/test_blind.py | core/...
+    worker 2   ground ........ | deploy ... | paging/test_truth.py | ...
+    worker 3   wire/test_kills.py | ...
+
+The tests of a unit stay together and in their order: they share a server that takes long to start, or they
+would be late beside one another. There is one unit of whatever lives by the clock with a control plane and a
+Prometheus of its own. Long units are given out first, files of short tests last, so that all workers end at once.
+"""
+
+import os
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.cluster.matrix.tally import TALLY
+from tests.cluster.netmatrix.tally import NET_TALLY
+
+GROUND = frozenset(
+    f"tests/cluster/test_{name}.py"
+    for name in (
+        *("baseline", "blind", "daemon", "doctor", "identities", "installed"),
+        *("matrix", "namespaces", "outside", "reload", "rounds"),
+    )
+)
+"""Files that share the ground, on which nothing happens but what a test does itself."""
+FIRST = ("tests/cluster", "tests/deploy", "tests/paging", "tests/wire", "tests/alerts")
+"""Folders with real servers, the longest units first."""
+LAST = ("tests/engine", "tests/settings", "tests/core")
+POLITE = 5
+"""The niceness of all units but the towns: a third of their weight."""
+
+TOLD: list[str] = []
+"""The tallies of the workers that are done."""
+
+
+class Shards(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """xdist's own scheduler with our units, in our order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+def unit_of(nodeid: str) -> str:
+    """The name of what this test must not be torn from."""
+    file = nodeid.partition("::")[0]
+    match file.split("/"):
+        case ["tests", "cluster", *_]:
+            return "ground" if file in GROUND else "towns"
+        case ["tests", "deploy", *_]:
+            return "tests/deploy"
+        case _:
+            return file
+
+
+def rank(nodeid: str) -> tuple[int, bool]:
+    """Tests of a lower one are given out earlier."""
+    folder = "/".join(nodeid.split("/")[:2])
+    if folder in FIRST:
+        return FIRST.index(folder), unit_of(nodeid) == "ground"
+    return len(FIRST) + (folder in LAST), False
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shards:
+    config.option.loadscopereorder = False  # by the number of tests; `rank` knows better
+    return Shards(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank(item.nodeid))
+
+
+def tallies() -> list[str]:
+    """What the matrices found in this process, a line for each that was played."""
+    return [line for line in (TALLY.line, NET_TALLY.line) if line]
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Whoever lives by the clock gets a core when it wants one; the others take what is left."""
+    if "PYTEST_XDIST_WORKER" in os.environ and unit_of(nodeid) != "towns":
+        os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["tallies"] = tallies()
+
+
+def pytest_testnodedown(node: Any) -> None:
+    TOLD.extend(getattr(node, "workeroutput", {}).get("tallies", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the matrices found, also when all of it is well."""
+    for line in (*tallies(), *TOLD):
+        terminalreporter.write_line(line)
