@@ -74,8 +74,9 @@ class PageDrill:
         await asyncio.sleep(self.limits.within)
         while True:
             await self.drill()
-            doubted = any(health.is_doubted for health in self.healths.values())
-            await asyncio.sleep(self.again if doubted else max(self.every, self.again))
+            # What has failed is tried again soon: whether it is broken, and later whether it is mended, is news.
+            failed = any(health.failures for health in self.healths.values())
+            await asyncio.sleep(self.again if failed else max(self.every, self.again))
 
     async def drill(self) -> None:
         """Once, both ways at the same time."""

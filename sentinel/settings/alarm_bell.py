@@ -16,8 +16,8 @@ class PageDrill(Section):
     """
 
     every: Duration | None = timedelta(minutes=15)
-    """Between two drills; after the first that fails, the next one comes after `within`. What breaks is found that
-    late, and each drill is two notifications to nobody. `None`: there are none."""
+    """Between two drills; after one that fails the next one comes a minute later. What breaks is found that late, and
+    each drill is two notifications to nobody. `None`: there are none."""
 
     within: Duration = timedelta(seconds=60)
     """Later than that is late, and after twice as long it is lost. By the shipped settings the rule takes 36 s at most

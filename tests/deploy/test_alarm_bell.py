@@ -77,6 +77,20 @@ def test_where_nothing_can_be_drilled_nothing_listens_and_nothing_is_expected(
         assert PORT not in container(objects)["ports"]
 
 
+def test_the_operators_alertmanager_posts_the_drill_back_and_the_watchdog_outside() -> None:
+    ways = {"page": {"slack": {"secret": "slack"}}, "watchdog": {"secret": "switch"}}
+    spec = chart.one(rendered(**SEEN, receivers=ways), "AlertmanagerConfig", "sentinel")["spec"]
+
+    found = {one["name"]: one.get("webhookConfigs") for one in spec["receivers"]}
+    url = "http://sentinel-witness.sentinel-system.svc:8444/page-drill"
+    assert found["sentinel-drill"] == [{"url": url, "sendResolved": False}]
+    assert found["sentinel-watchdog"] == [{"urlSecret": {"name": "switch", "key": "url"}, "sendResolved": False}]
+    assert [route["receiver"] for route in spec["route"]["routes"][0]["routes"]][:2] == [
+        "sentinel-watchdog",
+        "sentinel-drill",
+    ]
+
+
 def test_the_url_of_the_heartbeat_is_a_file_of_a_secret_and_stands_in_no_configuration(tmp_path: Path) -> None:
     objects = rendered(**SEEN, paging={"heartbeat": {"secret": "dead-mans-switch"}})
 

@@ -21,7 +21,7 @@ from tests.support.eventually import eventually
 from tests.support.prometheus import Prometheus
 
 ROOT = Path(__file__).parents[2]
-FILES = rules.shipped(witness=True)
+FILES = rules.shipped(witness=True, verified=True)
 NOWHERE = "http://127.0.0.1:9/"
 
 
@@ -68,6 +68,12 @@ def test_what_we_ship_keeps_the_promise_and_the_usual_group_interval_breaks_it(e
             said = json.loads(seen.stdout)
 
             assert (seen.returncode, said["verdict"], said["unknown"]) == (0, "kept", []), seen.stdout + seen.stderr
+            assert bell(said) == {
+                "SentinelPagePathBroken": {("rule", "critical"), ("push", "critical")},
+                "SentinelPageDrill": {("rule", "none"), ("push", "none")},
+                "SentinelWatchdog": {("rule", "none")},
+                "SentinelHeartbeatMissing": {("rule", "warning")},
+            }
             assert worst_of(said) == {"by rule": 1 + 1 + 10 + 15 + 25 + 1 + 9, "by push": 15 + 1 + 9, "down": 62 + 120}
 
         late = command("--prometheus", newest.url, "--alertmanager", slow.url)
@@ -85,6 +91,17 @@ def test_what_we_ship_keeps_the_promise_and_the_usual_group_interval_breaks_it(e
         detection = breach["terms"][0]["seconds"]
         assert worst_of(from_the_hole)["by rule"] == 62 + detection
         assert detection > 100
+
+
+def bell(said: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
+    """The alarm bell's own alerts: by which way they go, and whether the promise is about them."""
+    names = ("SentinelPagePathBroken", "SentinelPageDrill", "SentinelWatchdog", "SentinelHeartbeatMissing")
+    return {
+        name: {
+            (row["path"], row["severity"]) for row in said["alerts"] if row["alert"] == name and not row["obstacles"]
+        }
+        for name in names
+    }
 
 
 def worst_of(said: dict[str, Any]) -> dict[str, float]:

@@ -112,11 +112,6 @@ class Health:
         """Whether somebody has to be told."""
         return self.failures >= ENOUGH
 
-    @property
-    def is_doubted(self) -> bool:
-        """Whether the next run should not wait for its turn."""
-        return 0 < self.failures < ENOUGH
-
     def after(self, result: Result, began: float) -> "Health":
         """With one more run, which began at this wall second."""
         if result is Result.ARRIVED:

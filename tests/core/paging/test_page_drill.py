@@ -66,14 +66,13 @@ def test_the_first_time_counts_and_a_place_that_nobody_asked_about_does_not() ->
 
 def test_two_failures_in_a_row_break_a_way_and_one_arrival_mends_it() -> None:
     health = Health().after(Result.LATE, 1000)
-    assert (health.is_doubted, health.is_broken) == (True, False)
+    assert (health.failures, health.is_broken) == (1, False)
 
     health = health.after(Result.LOST, 1180)
-    assert (health.is_doubted, health.is_broken, health.since) == (False, True, 1000)
+    assert (health.failures, health.is_broken, health.since) == (2, True, 1000)
     assert health.after(Result.LOST, 2000).since == 1000
 
     assert health.after(Result.ARRIVED, 3000) == Health()
-    assert not Health().is_doubted
 
 
 def row(status: Any = "firing", labels: Any = None, annotations: Any = None, **more: str) -> dict[str, Any]:
