@@ -34,6 +34,7 @@ class Turns(PageDrill):
     """One whose runs end at once, one after the other as they are given; the last one goes on."""
 
     results: Sequence[Result] = ()
+    began: list[float]
 
     async def drill(self) -> None:
         """At which second, and how it ends."""
