@@ -230,8 +230,15 @@ async def _run(
     )
 
 
-async def undo(path: Path, where: Where = Where()) -> str:  # noqa: B008  # a frozen value
-    """Heal what this receipt says; gives why it could not be proved, empty when it was. Raises OwnFault."""
+async def undo(
+    path: Path,
+    where: Where = Where(),  # noqa: B008  # a frozen value
+    healed: Callable[[], None] = lambda: None,
+) -> str:
+    """Heal what this receipt says; gives why it could not be proved, empty when it was. Raises OwnFault.
+
+    `healed`: told once it is, before its numbers are kept up for a while.
+    """
     receipt = read(path)
     if receipt.place.injector not in injectors.INJECTORS:
         raise OwnFault(f"{path}: no injector is called {receipt.place.injector}")
@@ -240,6 +247,7 @@ async def undo(path: Path, where: Where = Where()) -> str:  # noqa: B008  # a fr
     if not why:
         telling = Telling(receipt.drill, receipt.fault.variant, Receipts(path.parent), where, Clock())
         telling.heal(path)
+        healed()
         await telling.keep_up()
     return why
 

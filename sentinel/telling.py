@@ -10,6 +10,7 @@ Nobody who cannot be told stops a drill that has begun: that is logged. Before i
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ class Telling:
         self._chaos: ChaosMetrics | None = None
         self._progress: Progress | None = None
         self.seen: list[Seen] = []
+        # Whoever writes takes the numbers as they are then: nothing older is ever put in the place of something newer.
+        self._writing = threading.Lock()
 
     def begin(self, setting: Setting) -> None:
         """Tell what stands from before. Raises OwnFault where nothing can be told."""
@@ -160,7 +163,8 @@ class Telling:
         if path is None:
             return
         try:
-            write_to_textfile(str(path), self._registry)  # renamed into its place: nobody reads half of it
+            with self._writing:
+                write_to_textfile(str(path), self._registry)  # renamed into its place: nobody reads half of it
         except OSError as error:
             raise OwnFault(f"{path}: {error.strerror or type(error).__name__}") from error
 

@@ -144,7 +144,7 @@ def undo(
 
     async def work() -> str:
         try:
-            return await drilling.undo(receipt, where)
+            return await drilling.undo(receipt, where, lambda: typer.echo("healed"))
         except ClientError as error:
             return str(error)
 
@@ -152,7 +152,6 @@ def undo(
     if why:
         typer.echo(f"not healed: {why}", err=True)
         raise typer.Exit(OWN_FAULT)
-    typer.echo("healed")
 
 
 @app.command()
