@@ -304,6 +304,9 @@ def _key(seen: Seen) -> str:
     steps = [
         (f"from {words(step['value'] or 0, seen.unit)}", step["color"]) for step in defaults["thresholds"]["steps"]
     ]
+    if seen.panel["type"] == "status-history":
+        # What has a word is one of the steps.
+        said = steps[: len(steps) - len(said)] + said
     marks = (
         f'<span><u style="height:9px;background:{NAMED[colour]}"></u>{text}</span>' for text, colour in said or steps
     )

@@ -1,5 +1,6 @@
 """Every dashboard: its queries parse, ask for series that somebody gives, and say what they show."""
 
+import functools
 import json
 import re
 import subprocess
@@ -136,9 +137,14 @@ def test_a_cell_leads_to_what_it_is_about() -> None:
         assert set(re.findall(r"var-(\w+)=", query)) <= set(variables(board.removeprefix("sentinel-")))
 
 
+@functools.cache
+def rendered() -> list[chart.Object]:
+    return chart.render(chart.values(1))
+
+
 @each
 def test_it_is_shipped_whole_where_grafana_looks_for_it(name: str) -> None:
-    shipped = chart.one(chart.render(chart.values(1)), "ConfigMap", f"sentinel-dashboard-{name}", chart.RELEASE)
+    shipped = chart.one(rendered(), "ConfigMap", f"sentinel-dashboard-{name}", chart.RELEASE)
 
     assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert json.loads(shipped["data"][f"sentinel-{name}.json"]) == BOARDS[name]
