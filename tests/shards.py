@@ -26,7 +26,7 @@ GROUND = frozenset(
     )
 )
 """Files that share the ground, on which nothing happens but what a test does itself."""
-FIRST = ("tests/cluster", "tests/deploy", "tests/paging", "tests/wire", "tests/alerts")
+FIRST = ("tests/cluster", "tests/deploy", "tests/paging", "tests/wire", "tests/alerts", "tests/dashboards")
 """Folders with real servers, the longest units first."""
 LAST = ("tests/engine", "tests/settings", "tests/core")
 POLITE = 5

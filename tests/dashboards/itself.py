@@ -4,7 +4,8 @@ from tests.dashboards.board import GOOD_AT_ZERO, Board, Query, Row, lines, stack
 from tests.dashboards.isolation import TENANT
 
 TENANTS = 'cluster=~"$cluster",tenant=~"$tenant"'
-PROCESSES = 'cluster=~"$cluster",namespace=~"$namespace",job=~"sentinel.*"'
+PROCESSES = 'cluster=~"$cluster",namespace=~"$namespace",job=~"sentinel.*",tenant=~"$tenant|"'
+"""Of the chosen tenants, and those that are no tenant's: the witness, the visitor."""
 WITNESS = 'cluster=~"$cluster",job="sentinel-witness"'
 SUBJECTS = 'cluster=~"$cluster",subject=~"$tenant"'
 WHO = "{{job}} {{tenant}}"

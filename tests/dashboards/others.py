@@ -37,6 +37,8 @@ from sentinel.sinks.page_time_metrics import PageTimeMetrics
 from sentinel.sinks.witness_metrics import WitnessMetrics
 
 READER, VICTIM, THIRD = world.TENANTS
+PLAIN = "plain"
+"""Another gateway, of which nothing is told but that it answers."""
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Others:
         self.heartbeat = HeartbeatMetrics(self.witness.registry, self.clock)
         self.gateways = GatewayMetrics(self.witness.registry)
         self.gateways.expect(GATEWAY, PROVIDERS, PROVIDERS, self.stand)
+        self.gateways.expect(PLAIN, PROVIDERS, (), self.stand)
         self.pages = PageMetrics(self.visited)
         self.pages.expect([GATEWAY])
         for name, plan in self.plans.items():
@@ -95,7 +98,8 @@ class Others:
             self._drill(now)
         for name in PROVIDERS:
             self.gateways.put(Probed(GATEWAY, now, answered(name, dead=self.killed), "", target=name))
-        self.gateways.put(Probed(GATEWAY, now, answered(PROVIDERS[self.killed]), ""))
+        for gateway in (GATEWAY, PLAIN):
+            self.gateways.put(Probed(gateway, now, answered(PROVIDERS[self.killed]), ""))
         outcome = Outcome.GRACEFUL if self.ticks % 5 == 0 else Outcome.GOOD
         judged = Judged(outcome, "", 2.1, 200, opened=0.4, first=0.9)
         self.pages.put(Visited(GATEWAY, now, judged, "", 0))
