@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from sentinel.clients.clock import Clock
 from sentinel.core.page import Alert, Page, Sender
 from sentinel.core.paging.formula import Path
-from sentinel.core.paging.page_drill import Health, Limits, Result
+from sentinel.core.paging.page_drill import RECEIVER, Health, Limits, Result
 from sentinel.page_drill import PageDrill
 from sentinel.sinks.page_path_metrics import PagePathMetrics
 
@@ -133,3 +133,29 @@ async def test_a_drill_that_is_stopped_is_taken_back() -> None:
     ]
     labels = found.told.said[0][1].labels
     assert (labels["severity"], labels["drill"], labels["path"]) == ("none", "page-path", "push")
+
+
+def posted(number: int, path: str = "push") -> dict[str, Any]:
+    labels = {"alertname": "SentinelPageDrill", "drill": "page-path", "path": path}
+    return {"alerts": [{"status": "firing", "labels": labels, "annotations": {"drill_run": str(number)}}]}
+
+
+async def test_only_the_message_of_this_run_counts_and_only_while_it_is_waited_for() -> None:
+    found = made(PageDrill)
+    found.posted = True
+    task = asyncio.create_task(found.drill())
+    while not found.registry.get_sample_value("sentinel_page_drill"):
+        await asyncio.sleep(0)
+    by_push, by_rule = (found.runs[path] for path in (Path.PUSH, Path.RULE))
+
+    found.take(posted(by_push.number - 1))
+    found.take(posted(by_rule.number))
+    assert not found.runs[Path.PUSH].seen
+
+    found.take(posted(by_push.number))
+    assert RECEIVER in found.runs[Path.PUSH].seen
+
+    found.limits = Limits(60, 0)
+    await task
+    found.take(posted(by_rule.number, "rule"))
+    assert not found.runs[Path.RULE].seen
