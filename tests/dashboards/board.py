@@ -307,6 +307,8 @@ def matrix(
     link: Json | None = None,
 ) -> Panel:
     """A cell for each pair of the labels `down` and `across`, coloured by threshold."""
+    # A pair that cannot be, such as a tenant's own namespace, has the colour of the lowest step.
+    shown: Steps = ((None, "transparent"), (0, steps[0][1]), *steps[1:])
     pairs = {"rowField": down, "columnField": across, "valueField": "Value", "emptyValue": "empty"}
     more: Json = {
         "fieldConfig": {
@@ -314,12 +316,13 @@ def matrix(
                 "custom": {"align": "center", "cellOptions": {"type": "color-background", "mode": "basic"}},
                 "mappings": list(mappings),
                 "links": [link] if link else [],
+                "noValue": "·",
             }
         },
         "options": {"showHeader": True, "cellHeight": "sm"},
         "transformations": [{"id": "groupingToMatrix", "options": pairs}],
     }
-    return Panel("table", title, text, unit, (Query(expr, now=True),), width, height, steps, more)
+    return Panel("table", title, text, unit, (Query(expr, now=True),), width, height, shown, more)
 
 
 def link(title: str, board: str, **chosen: str) -> Json:
