@@ -333,6 +333,7 @@ def _legend(form: str, labels: Mapping[str, str]) -> str:
 
 KINDS: Mapping[str, Callable[[Seen], str]] = {
     "stat": _stat,
+    "gauge": _stat,
     "table": _table,
     "timeseries": _lines,
     "state-timeline": _states,

@@ -112,11 +112,11 @@ async def _scraped(stage: demo.Stage, others: Others) -> AsyncIterator[Prometheu
     of_release = {"namespace": world.RELEASE}
     with contextlib.ExitStack() as stack:
         pods = {
-            stack.enter_context(_served(pod.registry)): {"tenant": name, "namespace": name}
+            stack.enter_context(served(pod.registry)): {"tenant": name, "namespace": name}
             for name, pod in others.pods.items()
         }
-        witness = {stack.enter_context(_served(others.witness.registry)): of_release}
-        visitor = {stack.enter_context(_served(others.visited)): of_release}
+        witness = {stack.enter_context(served(others.witness.registry)): of_release}
+        visitor = {stack.enter_context(served(others.visited)): of_release}
         made = config(tenants | pods, interval="1s")
         # The two pods of a tenant here are a process of its own, and a sink within ours.
         ours_ = {"source_labels": ["instance", "__name__"], "regex": f"({'|'.join(pods)});process_.*", "action": "drop"}
@@ -129,7 +129,7 @@ async def _scraped(stage: demo.Stage, others: Others) -> AsyncIterator[Prometheu
 
 
 @contextlib.contextmanager
-def _served(registry: CollectorRegistry) -> Iterator[str]:
+def served(registry: CollectorRegistry) -> Iterator[str]:
     """Where a registry is scraped."""
     port = free_port()
     server, thread = start_http_server(port, "127.0.0.1", registry)
@@ -183,12 +183,12 @@ async def _until(prometheus: Prometheus, expression: str) -> None:
 def _ask(prometheus: Prometheus, began: float) -> Answers:
     ended = time.time()
     own = [asked for board in built.IN_TOWN for asked in queries(board.name)]
-    rows = {asked.name: _rows(prometheus, asked, everything(asked.board), began, ended) for asked in own}
+    rows = {asked.name: rows_of(prometheus, asked, everything(asked.board), began, ended) for asked in own}
     alone = {}
     for asked in own:
         chosen = {"tenant": READER, "gateway": GATEWAY}
         picked = everything(asked.board) | {name: chosen[name] for name in variables(asked.board) if name in chosen}
-        alone[asked.name] = _rows(prometheus, asked, picked, began, ended)
+        alone[asked.name] = rows_of(prometheus, asked, picked, began, ended)
     values = {
         (board.name, name): _values(prometheus, variable, everything(board.name))
         for board in built.IN_TOWN
@@ -197,7 +197,7 @@ def _ask(prometheus: Prometheus, began: float) -> Answers:
     return Answers(began, ended, rows, alone, values)
 
 
-def _rows(prometheus: Prometheus, asked: Asked, chosen: Mapping[str, str], began: float, ended: float) -> list[Json]:
+def rows_of(prometheus: Prometheus, asked: Asked, chosen: Mapping[str, str], began: float, ended: float) -> list[Json]:
     span = ended - began
     step = max(SCRAPE, span / POINTS)
     text = substituted(asked.query["expr"], chosen, span=round(span), scrape=SCRAPE, step=step)
