@@ -1,18 +1,7 @@
 """What is broken on purpose, what users have of it meanwhile, and how it heals."""
 
-from tests.dashboards.board import (
-    GOOD_AT_ZERO,
-    Board,
-    Json,
-    Panel,
-    Query,
-    Row,
-    expression,
-    lines,
-    stat,
-    states,
-    variable,
-)
+from tests.dashboards.board import GOOD_AT_ZERO, Board, Json, Panel, Query, Row, expression, variable
+from tests.dashboards.panels import lines, stat, states
 
 OURS = 'job!="sentinel",drill=~"$drill"'
 """Of a drill's process, or of a node exporter that reads its file; no tenant's word counts."""

@@ -1,17 +1,7 @@
 """Whether users of an LLM gateway are answered, by whom, and for how long nobody answered when a provider died."""
 
-from tests.dashboards.board import (
-    GOOD_AT_ZERO,
-    Board,
-    Query,
-    Row,
-    lines,
-    stacked,
-    stat,
-    states,
-    table,
-    variable,
-)
+from tests.dashboards.board import GOOD_AT_ZERO, Board, Query, Row, variable
+from tests.dashboards.panels import lines, stacked, stat, states, table
 
 ASKED = 'cluster=~"$cluster",gateway=~"$gateway"'
 GOOD = "served_primary|failed_over|served_unknown|degraded_graceful"

@@ -1,22 +1,7 @@
 """Who is proven closed to whom, how old the proof is, and what cannot be told."""
 
-from tests.dashboards.board import (
-    COLUMNS,
-    GOOD_AT_ZERO,
-    Board,
-    Json,
-    Query,
-    Row,
-    history,
-    lines,
-    link,
-    matrix,
-    stacked,
-    stat,
-    states,
-    table,
-    variable,
-)
+from tests.dashboards.board import COLUMNS, GOOD_AT_ZERO, Board, Json, Query, Row, variable
+from tests.dashboards.panels import history, lines, link, matrix, stacked, stat, states, table
 
 ASKED = 'cluster=~"$cluster",tenant=~"$tenant"'
 PAIRS = f'{ASKED},target=~"$target"'

@@ -1,7 +1,8 @@
 """Whether the sentinels and the witness are well enough to be believed."""
 
-from tests.dashboards.board import GOOD_AT_ZERO, Board, Query, Row, lines, stacked, stat, states, table, variable
+from tests.dashboards.board import GOOD_AT_ZERO, Board, Query, Row, variable
 from tests.dashboards.isolation import TENANT
+from tests.dashboards.panels import lines, stacked, stat, states, table
 
 TENANTS = 'cluster=~"$cluster",tenant=~"$tenant"'
 PROCESSES = 'cluster=~"$cluster",namespace=~"$namespace",job=~"sentinel.*",tenant=~"$tenant|"'

@@ -1,18 +1,7 @@
 """How long a page takes from the first evidence to somebody who is told: computed, drilled, and as it was."""
 
-from tests.dashboards.board import (
-    GOOD_AT_ZERO,
-    Board,
-    Query,
-    Row,
-    lines,
-    matrix,
-    stacked,
-    stat,
-    states,
-    table,
-    variable,
-)
+from tests.dashboards.board import GOOD_AT_ZERO, Board, Query, Row, variable
+from tests.dashboards.panels import lines, matrix, stacked, stat, states, table
 
 OURS = 'cluster=~"$cluster"'
 WITNESS = 'cluster=~"$cluster",namespace=~"$namespace"'
