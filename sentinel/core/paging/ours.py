@@ -27,6 +27,7 @@ TOGETHER = (
         "SentinelGatewayErrors",
     ),
     ("SentinelPagePathBroken",),
+    ("SentinelDrillUnreverted", "ChaosErrorRateHigh", "ChaosRecoveryStalled"),
 )
 """Alerts of a part that not everybody has: where there is one of them, there are all."""
 PUSHED = ("SentinelIsolationBreach", "SentinelWrongIdentity")
