@@ -61,8 +61,9 @@ manifests: parts ## deploy/manifests, rendered from the chart again
 dashboards: $(READY) ## alerts/dashboards, from tests/dashboards again
 	@$(BIN)/python -m tests.dashboards
 
-pictures: $(READY) parts ## docs/dashboards, drawn from the same and a real Prometheus (two minutes)
+pictures: $(READY) parts ## docs/dashboards and docs/slack.png, drawn from what real servers said (three minutes)
 	@$(BIN)/python -m tests.dashboards.pictures
+	@$(BIN)/python -m tests.receivers.picture
 
 bench: $(READY) parts ## the figures in README, measured here
 	@$(BIN)/python -m tests.bench

@@ -49,8 +49,8 @@ def unit_of(nodeid: str) -> str:
     match file.split("/"):
         case ["tests", "cluster", *_]:
             return "ground" if file in GROUND else "towns"
-        case ["tests", "deploy", *_]:
-            return "tests/deploy"
+        case ["tests", "deploy" | "receivers" as folder, *_]:
+            return f"tests/{folder}"
         case _:
             return file
 

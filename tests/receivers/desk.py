@@ -4,7 +4,7 @@ Only what must differ does: where secrets and templates lie, addresses of vendor
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -139,9 +139,18 @@ def secrets(folder: Path, here: Desk) -> None:
         path.write_text(f"{text}\n")
 
 
+class _Flagged(Alertmanager):
+    def __init__(self, config: Mapping[str, Any], more: Sequence[str]) -> None:
+        super().__init__(config)
+        self._more = more
+
+    def flags(self) -> Sequence[str]:
+        return (*super().flags(), *self._more)
+
+
 @contextmanager
-def desk(folder: Path, *kinds: str) -> Iterator[Desk]:
-    """An Alertmanager that tells all of `kinds`, and what they are told."""
+def desk(folder: Path, *kinds: str, flags: Sequence[str] = ()) -> Iterator[Desk]:
+    """An Alertmanager that tells all of `kinds`, and what they are told. `flags`: more of its command line."""
     with ExitStack() as stack:
         made = (pagerduty.pagerduty(), slack.slack(), opsgenie.opsgenie(), teams.teams(), Mailbox(), Webhook())
         for one in made:
@@ -149,7 +158,7 @@ def desk(folder: Path, *kinds: str) -> Iterator[Desk]:
         here = Desk(*made)
         secrets(folder, here)
         config = addressed(placed(everyone(merged(*kinds)), folder), here)
-        here.manager = stack.enter_context(Alertmanager(config))
+        here.manager = stack.enter_context(_Flagged(config, flags))
         yield here
 
 
