@@ -32,6 +32,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "networkPolicy": {"enabled": True, "namespace": "sentinel-system"},
     },
     "with receivers": {
+        "prometheus": "http://prometheus:9090",
+        "alertmanagers": ["http://alertmanager:9093"],
         "receivers": {
             "page": {kind: {"secret": kind} for kind in ("pagerduty", "opsgenie", "slack", "teams")},
             "ticket": {

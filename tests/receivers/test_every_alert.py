@@ -25,7 +25,7 @@ def test_every_alert_that_is_shipped_renders_everywhere_within_the_limits(here: 
     sent = {
         name: here.moved(alert, cluster=str(number)) for number, (name, alert) in enumerate(pages.shipped().items())
     }  # a cluster each: what inhibits what is not the question here
-    loud = {name for name, alert in sent.items() if alert["labels"]["severity"] != "none"}
+    loud = {name for name, alert in sent.items() if alert["labels"]["severity"] in ("critical", "warning")}
     assert len(loud) > 35
 
     here.manager.send(*sent.values())
