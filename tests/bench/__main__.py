@@ -1,15 +1,16 @@
-"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon cost daemon gateway page
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon console cost daemon gateway page
 relay network watch witness."""
 
 import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import beacon, cost, daemon, gateway, network, page, peers, relay, table, watch, witness
+from tests.bench import beacon, console, cost, daemon, gateway, network, page, peers, relay, table, watch, witness
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "beacon": beacon.measure,
+    "console": console.measure,
     "cost": cost.measure,
     "daemon": daemon.measure,
     "gateway": gateway.measure,
