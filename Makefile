@@ -10,7 +10,7 @@ WORKERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests dashboards pictures bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests dashboards pictures portrait bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -64,6 +64,9 @@ dashboards: $(READY) ## alerts/dashboards, from tests/dashboards again
 pictures: $(READY) parts ## docs/dashboards and docs/slack.png, drawn from what real servers said (three minutes)
 	@$(BIN)/python -m tests.dashboards.pictures
 	@$(BIN)/python -m tests.receivers.picture
+
+portrait: $(READY) parts ## README's picture of the status page, of a real breach of the demo
+	@$(BIN)/python -m tests.demo.portrait
 
 bench: $(READY) parts ## the figures in README, measured here
 	@$(BIN)/python -m tests.bench

@@ -37,6 +37,18 @@ def test_the_shipped_drills_are_in_it(built: image.Stage) -> None:
     assert "provider-outage" in ended.stdout
 
 
+def test_the_status_page_and_its_script_are_in_it(built: image.Stage) -> None:
+    program = (
+        "from sentinel.sinks.history import History; from sentinel.web import console, pages; "
+        "print(pages.page(History('team-a').snapshot(), 0.0), console._read())"
+    )
+
+    ended = image.run_as_pod(built, PYTHON, "-c", program)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "No round has ended yet" in ended.stdout and "EventSource" in ended.stdout
+
+
 def test_it_takes_the_configuration_that_the_chart_mounts(built: image.Stage, tmp_path: Path) -> None:
     (tmp_path / "sentinel.yaml").write_text(chart.configuration(chart.render(chart.values(2)), "team-1"))
 
