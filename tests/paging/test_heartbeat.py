@@ -238,12 +238,21 @@ class Town:
         return self.switch.beats[-1] - killed
 
 
+def nothing_counts_as_a_breach(town: Town) -> None:
+    seen = town.metrics()
+    assert not seen.sum("sentinel_witness_breaches_total")
+    assert not seen.all("sentinel_witness_breach_since_timestamp_seconds")
+    assert not seen.sum("sentinel_page_delay_seconds_count")
+    assert town.witness.console("/api/v1/breaches?tenant=team-a") == []
+
+
 def test_the_death_of_prometheus_of_alertmanager_and_of_the_witness_each_ends_the_beat(tmp_path: FilePath) -> None:
     with Webhook() as pager, Switch() as switch:
         town = Town(tmp_path, pager, switch)
         with town.manager, town.prometheus, town.witness:
             town.beats_again()
             town.until(town.drilled, "both ways are drilled")
+            nothing_counts_as_a_breach(town)
 
             for lack, server in (("alertmanager", town.manager), ("prometheus", town.prometheus)):
                 killed = time.monotonic()

@@ -108,10 +108,7 @@ class Bell:
         self.settings = load(file, {})
         urls = chosen.pop("pushed_to", self.settings.paging.direct)
         self.metrics = PagePathMetrics(self.registry, self.clock)
-        self.page_delays: list[float] = []
-        self.pager = pager_to(
-            urls, client, self.settings, self.clock, count=lambda _: None, delay=self.page_delays.append
-        )
+        self.pager = pager_to(urls, client, self.settings, self.clock, count=lambda _: None, delay=lambda _: None)
         self.drill: PageDrill = page_drill_of(
             self.settings, self.pager, self.metrics, self.clock, dict.fromkeys(Path, Health())
         )
