@@ -10,6 +10,7 @@ import yaml
 from tests.alerts import rules
 from tests.support.alertmanager import Alertmanager
 from tests.support.eventually import eventually
+from tests.support.pairs import PAIRS
 from tests.support.webhook import Webhook
 
 CLUSTER = {"cluster": "tests", "namespace": "sentinel-system", "severity": "critical", "path": "rule"}
@@ -21,12 +22,12 @@ def pager() -> Iterator[Webhook]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def server(pager: Webhook) -> Iterator[Alertmanager]:
+@pytest.fixture(scope="module", params=PAIRS, ids=str)
+def server(pager: Webhook, request: pytest.FixtureRequest) -> Iterator[Alertmanager]:
     config = yaml.safe_load(rules.rendered(timeScale=0.05)["route.yaml"])
     for receiver in config["receivers"]:
         receiver["webhook_configs"] = [{"url": f"{pager.url}/{receiver['name']}", "send_resolved": True}]
-    with Alertmanager(config) as found:
+    with Alertmanager(config, binary=request.param.alertmanager) as found:
         yield found
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from tests import parts
 from tests.alerts import rules
+from tests.support.pairs import PAIRS
 
 
 @pytest.fixture
@@ -19,9 +20,16 @@ def route(tmp_path: Path) -> Path:
 
 
 def amtool(*arguments: object) -> str:
-    command = [str(parts.find("amtool")), *map(str, arguments)]
+    """What it says, which is the same whatever its version."""
+    said = {pair.amtool: told(pair.amtool, *arguments) for pair in PAIRS}
+    assert len(set(said.values())) == 1, said
+    return said.popitem()[1]
+
+
+def told(tool: str, *arguments: object) -> str:
+    command = [str(parts.find(tool)), *map(str, arguments)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.returncode == 0, f"{tool}: {ended.stdout}{ended.stderr}"
     return ended.stdout
 
 

@@ -90,7 +90,7 @@ def alertmanager(stack: Any) -> dict[str, Said]:
     config = {"route": stack.route, "receivers": stack.receivers, "inhibit_rules": stack.inhibit_rules}
     status = {
         "cluster": {"status": "ready", "peers": stack.peers},
-        "versionInfo": {"version": "0.31.1"},
+        "versionInfo": {"version": "0.34.2"},
         "config": {"original": yaml.dump(config, Dumper=DUMPER)},
     }
     return {"/api/v2/status": Said(body=status), "/api/v2/silences": Said(body=stack.silences)}

@@ -25,6 +25,7 @@ from sentinel.core.paging.obstacles import Fault
 from sentinel.verify_alerting import Places, verify
 from tests.support.alertmanager import Alertmanager
 from tests.support.eventually import eventually
+from tests.support.pairs import NEWEST, Pair
 from tests.support.prometheus import Prometheus
 from tests.support.webhook import Webhook
 
@@ -321,7 +322,7 @@ def scraping(cases: Sequence[Case], exporter: str, told: Sequence[str]) -> dict[
 def scene(
     cases: Sequence[Case],
     *,
-    binary: str = "prometheus",
+    pair: Pair = NEWEST,
     resend: str = "15s",
     offset: str = "",
     gossip: int = 0,
@@ -336,14 +337,20 @@ def scene(
         managers: list[Alertmanager] = []
         for _ in range(gossip or 1):
             config = routing(cases, pager.url)
-            own = Alertmanager(config, gossip=bool(gossip), peers=list(managers), peer_timeout=f"{peer_timeout:g}s")
+            own = Alertmanager(
+                config,
+                gossip=bool(gossip),
+                peers=list(managers),
+                peer_timeout=f"{peer_timeout:g}s",
+                binary=pair.alertmanager,
+            )
             managers.append(stack.enter_context(own))
         addresses = [manager.address for manager in managers][told]
         config = scraping(cases, exporter.address, addresses)
         if offset:
             config["global"] = {"rule_query_offset": offset}
         rules = {"groups": [found for case in cases for found in case.groups()]}
-        server = stack.enter_context(Prometheus(config, [rules], resend_delay=resend, binary=binary))
+        server = stack.enter_context(Prometheus(config, [rules], resend_delay=resend, binary=pair.prometheus))
         wishes = Wishes(promise=60, peer_timeout=peer_timeout)
         made = Scene(cases, exporter, pager, server, managers, stall, wishes, len(addresses))
         for case in cases:

@@ -58,9 +58,10 @@ def test_what_we_ship_keeps_the_promise_and_the_usual_group_interval_breaks_it(e
     shipped = list(rules.rule_files(FILES).values())
     with (
         Alertmanager(route()) as good,
+        Alertmanager(route(), binary="alertmanager025") as debians,
         Alertmanager(route(group_interval="5m")) as slow,
         Prometheus(scrapes(exporter.address, [good.address]), shipped) as newest,
-        Prometheus(scrapes(exporter.address, [good.address]), shipped, binary="prometheus2") as older,
+        Prometheus(scrapes(exporter.address, [debians.address]), shipped, binary="prometheus2") as older,
     ):
         for running in (newest, older):
             eventually(functools.partial(is_at_work, running), 60, "it scrapes, and tells")

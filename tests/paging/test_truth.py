@@ -1,10 +1,11 @@
 """What is computed is what real servers do: no page takes longer, the longest come near, and what is called lost is lost.
 
-A sample here; `make test-alerting` tries all, with longer timers, on both Prometheus, and what takes servers of its own.
+A sample here; `make test-alerting` tries all, with longer timers, and what takes servers of its own.
 """
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,7 @@ from sentinel.core.paging.obstacles import Fault
 from tests.paging.cases import FAULTS, SAMPLE, timers
 from tests.paging.scene import Case, Measured, scene
 from tests.support.eventually import eventually
+from tests.support.pairs import PAIRS, Pair
 
 full = pytest.mark.skipif(os.environ.get("ALERTING") != "full", reason="make test-alerting")
 
@@ -36,18 +38,24 @@ def judge(measured: Sequence[Measured], stall: float) -> None:
             assert one.computed <= 1.5 * one.largest, told(measured, stall)
 
 
-def test_a_sample_of_everything_takes_as_long_as_computed() -> None:
-    with scene(SAMPLE) as stage:
-        stage.look()
-        judge(stage.measure(), stage.stall.worst)
+def test_a_sample_of_everything_takes_as_long_as_computed_with_either_pair() -> None:
+    def play(pair: Pair) -> tuple[Sequence[Measured], float]:
+        with scene(SAMPLE, pair=pair) as stage:
+            stage.look()
+            return stage.measure(), stage.stall.worst
+
+    # Most of it is waiting, which two can do at once.
+    with ThreadPoolExecutor(len(PAIRS)) as both:
+        for measured, stall in both.map(play, PAIRS):
+            judge(measured, stall)
 
 
 @full
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("binary", ["prometheus", "prometheus2"])
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
 @pytest.mark.parametrize("scale", [12, 24])
-def test_every_configuration_takes_as_long_as_computed(binary: str, scale: int) -> None:
-    with scene((*timers(scale), *FAULTS), binary=binary) as stage:
+def test_every_configuration_takes_as_long_as_computed(pair: Pair, scale: int) -> None:
+    with scene((*timers(scale), *FAULTS), pair=pair) as stage:
         stage.look()
         judge(stage.measure(), stage.stall.worst)
 
@@ -60,11 +68,11 @@ def test_a_query_offset_is_waited_for() -> None:
 
 
 @full
-@pytest.mark.parametrize("binary", ["prometheus", "prometheus2"])
-def test_an_alertmanager_that_is_not_told_makes_the_other_one_wait_for_it(binary: str) -> None:
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_an_alertmanager_that_is_not_told_makes_the_other_one_wait_for_it(pair: Pair) -> None:
     second = slice(1, 2)
     cases = [Case("Position", replicas=4, exhausted=True)]
-    with scene(cases, binary=binary, gossip=2, told=second, peer_timeout=9) as stage:
+    with scene(cases, pair=pair, gossip=2, told=second, peer_timeout=9) as stage:
         stage.look()
         judge(stage.measure(), stage.stall.worst)
 
@@ -81,10 +89,10 @@ def test_a_peer_that_is_dead_makes_the_next_one_wait_for_it() -> None:
 
 
 @full
-@pytest.mark.parametrize("binary", ["prometheus", "prometheus2"])
-def test_a_first_post_that_fails_costs_a_resend(binary: str) -> None:
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_first_post_that_fails_costs_a_resend(pair: Pair) -> None:
     cases = [Case("Resend", evaluation=2, replicas=6, live=False, exhausted=True, failing=frozenset({"resend"}))]
-    with scene(cases, binary=binary, resend="8s") as stage:
+    with scene(cases, pair=pair, resend="8s") as stage:
         stage.look()
         (manager,) = stage.managers
         manager.kill()

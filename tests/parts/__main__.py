@@ -27,6 +27,7 @@ from tests.parts.recipes import (
     DebianPackage,
     GoFiles,
     GoModule,
+    GoSource,
     NpmFiles,
     NpmPackage,
     PythonPackage,
@@ -114,7 +115,11 @@ def make(recipe: Recipe) -> None:
     # Inside the cache, so that the last step is a rename and never half a file.
     with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="making-") as folder:
         if isinstance(recipe, GoModule):
-            compile_go(recipe, Path(folder))
+            compile_go(recipe, recipe.folder, Path(folder))
+            for alias in recipe.aliases:
+                link(cache.binaries() / alias, next(iter(recipe.packages)))
+        elif isinstance(recipe, GoSource):
+            compile_go(recipe, completed(recipe, Path(folder) / "source"), Path(folder))
         elif isinstance(recipe, GoFiles):
             copy_from_module(recipe)
         elif isinstance(recipe, NpmFiles):
@@ -127,31 +132,48 @@ def make(recipe: Recipe) -> None:
             unpack_debian(recipe, Path(folder))
 
 
-def compile_go(recipe: GoModule, folder: Path) -> None:
+def compile_go(recipe: GoModule | GoSource, source: Path, folder: Path) -> None:
     go = go_command(recipe)
+    tags = recipe.tags if isinstance(recipe, GoModule) else ""
     for binary, package in recipe.packages.items():
         run(
-            *("nice", go, "build", "-trimpath", "-tags", recipe.tags),
+            *("nice", go, "build", "-trimpath", "-tags", tags),
             *("-ldflags", recipe.linker_flags, "-o", str(folder / binary), package),
-            cwd=recipe.folder,
+            cwd=source,
             # Without version control data: a dirty tree would change the bytes.
             env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"},
         )
         (folder / binary).replace(cache.binaries() / binary)
-        for alias in recipe.aliases:
-            link(cache.binaries() / alias, binary)
+
+
+def completed(recipe: GoSource, folder: Path) -> Path:
+    """A copy of the module in `folder`, with what it lacks."""
+    shutil.copytree(fetch_module(recipe), folder, copy_function=shutil.copyfile)
+    # Go keeps its modules read-only.
+    for path in (folder, *(inner for inner in folder.rglob("*") if inner.is_dir())):
+        path.chmod(0o755)
+    for name, content in recipe.stubs.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
 
 
 def copy_from_module(recipe: GoFiles) -> None:
-    go = go_command(recipe)
-    wanted = f"{recipe.module}@{recipe.module_version}"
-    # From a folder without go.mod: the module alone is fetched, and nothing that it needs.
-    said = json.loads(run(go, "mod", "download", "-json", wanted, cwd=cache.folder(), env={"GOFLAGS": ""}))
-    if said["Sum"] != recipe.sum:
-        raise CannotBring(f"{wanted} has the hash {said['Sum']}, expected {recipe.sum}")
+    source = fetch_module(recipe) / recipe.folder
     cache.files().mkdir(exist_ok=True)
     for name in recipe.files:
-        shutil.copyfile(Path(said["Dir"]) / recipe.folder / name, cache.files() / name)
+        shutil.copyfile(source / name, cache.files() / name)
+
+
+def fetch_module(recipe: GoFiles | GoSource) -> Path:
+    """Where Go has put the module, once its hash is the one that the recipe names."""
+    wanted = f"{recipe.module}@{recipe.module_version}"
+    # From a folder without go.mod: the module alone is fetched, and nothing that it needs.
+    fetch = (go_command(recipe), "mod", "download", "-json", wanted)
+    said = json.loads(run(*fetch, cwd=cache.folder(), env={"GOFLAGS": ""}))
+    if said["Sum"] != recipe.sum:
+        raise CannotBring(f"{wanted} has the hash {said['Sum']}, expected {recipe.sum}")
+    return Path(said["Dir"])
 
 
 def copy_from_npm(recipe: NpmFiles, folder: Path) -> None:
@@ -203,7 +225,7 @@ def link(path: Path, target: str) -> None:
     path.symlink_to(target)
 
 
-def go_command(recipe: GoModule | GoFiles) -> str:
+def go_command(recipe: GoModule | GoSource | GoFiles) -> str:
     need = f"Go {GO[0]}.{GO[1]} or newer is needed to build {recipe.name} {recipe.version}"
     remedy = "install the toolchain and put `go` on PATH"
     if "kube-apiserver" in recipe.binaries or "etcd" in recipe.binaries:
@@ -231,6 +253,8 @@ def unpack_debian(recipe: DebianPackage, folder: Path) -> None:
     for binary, path in recipe.files.items():
         if recipe.libraries:
             keep_with_libraries(recipe, binary, folder / "content", path)
+        elif recipe.data:
+            keep_with_data(recipe, binary, folder / "content", path)
         else:
             (folder / "content" / path).replace(cache.binaries() / binary)
 
@@ -248,6 +272,25 @@ def keep_with_libraries(recipe: DebianPackage, binary: str, content: Path, path:
     script = content / f"{binary}.sh"
     found_by = f'{fonts(content, home)}LD_LIBRARY_PATH="{home}"'
     script.write_text(f'#!/bin/sh\n{found_by} exec "{home / binary}" "$@"\n')
+    script.chmod(0o755)
+    script.replace(cache.binaries() / binary)
+
+
+def keep_with_data(recipe: DebianPackage, binary: str, content: Path, path: str) -> None:
+    """The binary and its data in a folder of its own, and a script in its place.
+
+    The binary has the path of an installed package in it, where nothing may be written here. Another path of the
+    same length fits into its place: that of a descriptor, which the script opens.
+    """
+    home = cache.private(binary)
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(content / recipe.data, home / "data")
+    installed = f"/{recipe.data}".encode()
+    opened = b"/proc/self/fd/9".ljust(len(installed), b"/")
+    (home / binary).write_bytes((content / path).read_bytes().replace(installed, opened))
+    (home / binary).chmod(0o755)
+    script = content / f"{binary}.sh"
+    script.write_text(f'#!/bin/sh\nexec "{home / binary}" "$@" 9<"{home / "data"}"\n')
     script.chmod(0o755)
     script.replace(cache.binaries() / binary)
 

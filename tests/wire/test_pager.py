@@ -20,6 +20,7 @@ from sentinel.sinks.pager import Pager
 from tests.support.alertmanager import Alertmanager, config
 from tests.support.breaches import LIST, SENDER, SERIES, Belief, a_round
 from tests.support.eventually import eventually
+from tests.support.pairs import PAIRS
 from tests.support.ports import free_port
 from tests.support.webhook import Webhook
 
@@ -40,6 +41,13 @@ def route(phone):
 @pytest.fixture
 def alertmanager(phone):
     with Alertmanager(route(phone)) as made:
+        yield made
+
+
+@pytest.fixture(params=PAIRS, ids=str)
+def either(phone, request):
+    """Of either age: for what an Alertmanager makes of pushes, and not of how they come."""
+    with Alertmanager(route(phone), binary=request.param.alertmanager) as made:
         yield made
 
 
@@ -85,8 +93,8 @@ def base(server):
     return server.url.removesuffix("/page")
 
 
-async def test_a_breach_arrives_as_a_page_and_its_proof_as_the_end(phone, alertmanager):
-    async with paging(alertmanager.url, repeat=0.5) as (pager, counts):
+async def test_a_breach_arrives_as_a_page_and_its_proof_as_the_end(phone, either):
+    async with paging(either.url, repeat=0.5) as (pager, counts):
         pager.put(Belief(proven=time.time() - 10).served(time.time()))
 
         fired = await arrival(phone, "firing", alertname="SentinelIsolationBreach", path="push")
@@ -125,9 +133,9 @@ async def test_a_killed_alertmanager_is_told_again(phone, alertmanager):
         await within(SOON, lambda: alertmanager.alerts(target="team-b"))
 
 
-async def test_reopened_is_firing_again(phone, alertmanager):
+async def test_reopened_is_firing_again(phone, either):
     belief = Belief()
-    async with paging(alertmanager.url, repeat=0.8) as (pager, counts):
+    async with paging(either.url, repeat=0.8) as (pager, counts):
         pager.put(belief.served(time.time()))
         await arrival(phone, "firing")
         pager.put(belief.held(time.time()))
@@ -332,10 +340,10 @@ async def hear(reader, writer, heard):
     await writer.wait_closed()
 
 
-def test_an_exotic_series_is_taken_too(phone, alertmanager):
+def test_an_exotic_series_is_taken_too(phone, either):
     series = Series("api/custom", "anonymous", "*")
     made = page.breach_page(SENDER, page.Case(series, time.time()))
 
-    alertmanager.send(page.body(made, time.time() + 60))
+    either.send(page.body(made, time.time() + 60))
 
     assert phone.wait_for_alert("firing", SOON, target="*", check="api/custom")

@@ -86,7 +86,7 @@ class Stack:
 
     def alertmanager(self, url: str = "http://alertmanager") -> alertmanager.Alertmanager:
         config = {"route": self.route, "receivers": self.receivers, "inhibit_rules": self.inhibit_rules}
-        status = {"cluster": {"status": "ready", "peers": self.peers}, "versionInfo": {"version": "0.31.1"}}
+        status = {"cluster": {"status": "ready", "peers": self.peers}, "versionInfo": {"version": "0.34.2"}}
         return alertmanager.read(url, status, copy.deepcopy(config), self.silences)
 
     def look(self) -> Inspection:
