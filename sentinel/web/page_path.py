@@ -20,8 +20,10 @@ RUNS = "sentinel_page_path_runs_total"
 WORST = "sentinel_page_worst_case_seconds"
 PROMISE = "sentinel_page_promise_seconds"
 VERIFIED = "sentinel_page_verified_timestamp_seconds"
+BROKEN = "sentinel_page_path_broken"
 BEAT = "sentinel_heartbeat_last_success_timestamp_seconds"
-_NAMES = (TAKES, ARRIVED, RUNS, WORST, PROMISE, VERIFIED, BEAT)
+BEATS = "sentinel_heartbeat_beats_total"
+_NAMES = (TAKES, ARRIVED, RUNS, BROKEN, WORST, PROMISE, VERIFIED, BEAT, BEATS)
 _PATHS = {"rule": "rule: Prometheus finds it", "push": "push: the witness tells Alertmanager"}
 
 _Labels = Mapping[str, str]
@@ -53,7 +55,9 @@ def section(registry: CollectorRegistry, now: float) -> Markup:
         ways=[_way(known, path, promise) for path in _PATHS],
         promise=promise,
         verified=known.one(VERIFIED),
-        heartbeat=known.one(BEAT),
+        # Until one is taken it says when the process began, as the drills' does.
+        beats=known.of(BEATS),
+        heartbeat=known.one(BEAT) if known.one(BEATS, result="accepted") else None,
     )
 
 
@@ -84,8 +88,8 @@ def _way(known: _Known, path: str, promise: float | None) -> Way:
         name=_PATHS[path],
         alertmanager=_seconds(known.one(TAKES, path=path, stage="alertmanager")),
         receiver=_seconds(known.one(TAKES, path=path, stage="receiver")),
-        arrived=known.one(ARRIVED, path=path),
-        lost=bool(runs.get("lost")),
+        arrived=known.one(ARRIVED, path=path) if runs.get("arrived") else None,
+        lost=known.one(BROKEN, path=path) is not None,
         runs=", ".join(_counted(runs)) or "none yet",
         worst=told,
         mood="faint" if worst is None else "bad" if late else "ok",
@@ -111,4 +115,6 @@ def _worst(known: _Known, path: str) -> tuple[float | None, str]:
 
 
 def _seconds(value: float | None) -> str:
+    if value is not None and math.isinf(value):
+        return "lost"
     return "not measured" if value is None else f"{value:.3f} s" if value < 1 else f"{value:.1f} s"

@@ -46,11 +46,12 @@ def test_each_path_has_its_measured_time_and_what_became_of_its_drills(told):
     told.set(page_path.RUNS, 12, path="rule", result="arrived")
     told.set(page_path.RUNS, 1, path="push", result="late")
     told.set(page_path.BEAT, NOON - 5)
+    told.set(page_path.BEATS, 3, result="accepted")
 
     text = told.section().text("section")
 
     assert "rule: Prometheus finds it 34.2 s 35.2 s 1 min ago" in text
-    assert "0.012 s 1.0 s" in text
+    assert "0.012 s 1.0 s never" in text, "until one arrives the series says when the process began"
     assert "12 arrived" in text and "1 late" in text and "0 lost" not in text
     assert "Heartbeat 5 s ago" in text
 
@@ -76,9 +77,16 @@ def test_the_worst_alert_of_each_path_is_named_and_beyond_the_promise_it_is_bad(
 def test_what_was_never_drilled_or_lost_is_said(told):
     told.set(page_path.RUNS, 0, path="rule", result="arrived")
     told.set(page_path.RUNS, 3, path="push", result="lost")
-    told.set(page_path.ARRIVED, 0, path="push")
+    told.set(page_path.ARRIVED, NOON - 600, path="push")
+    told.set(page_path.TAKES, math.inf, path="push", stage="alertmanager")
+    told.set(page_path.TAKES, math.nan, path="push", stage="receiver")
+    told.set(page_path.BROKEN, 1, path="push")
+    told.set(page_path.BEAT, NOON - 600)
+    told.set(page_path.BEATS, 3, result="failed")
 
     seen = told.section()
 
-    assert "not measured not measured never drilled none yet" in seen.text("section")
+    assert "not measured not measured never none yet" in seen.text("section")
+    assert "lost not measured never 3 lost" in seen.text("section")
+    assert "Heartbeat never taken" in seen.text("section")
     assert "3 lost" in seen.text("section") and '<td data-label="Last arrived" class="bad">' in seen.html
