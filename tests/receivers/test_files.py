@@ -86,3 +86,16 @@ def test_only_functions_that_old_alertmanagers_have_are_used() -> None:
 
 def ways(receiver: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for key, value in receiver.items() if key.endswith("_configs") for one in value]
+
+
+def test_what_readme_shows_is_accepted_and_every_kind_is_in_it(tmp_path: Path) -> None:
+    section = (ALERTS.parent / "README.md").read_text().partition("## Who is paged, and where")[2].partition("\n## ")[0]
+    shown = yaml.safe_load(section.partition("```yaml")[2].partition("```")[0])
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(yaml.safe_dump(placed({**shown, "route": {"receiver": "sentinel-page"}}, tmp_path)))
+
+    ended = subprocess.run([parts.find("amtool"), "check-config", path], check=False, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stderr
+    kinds = {key for receiver in shown["receivers"] for key in receiver if key != "name"}
+    assert kinds == {key for kind in KINDS for one in fragment(kind)["receivers"] for key in one if key != "name"}

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import shlex
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -9,8 +11,9 @@ from urllib.parse import urlsplit
 from sentinel.clients import alert_list
 from sentinel.core import alerted
 from sentinel.core.page import Alert
+from tests import parts
 from tests.receivers import pages
-from tests.receivers.desk import Desk
+from tests.receivers.desk import ALERTS, Desk
 from tests.support.breaches import SENDER
 from tests.support.vendors import teams
 
@@ -195,3 +198,14 @@ def test_the_webhook_gets_all_labels_and_annotations(here: Desk) -> None:
     assert body["version"] == "4"
     assert body["alerts"][0]["annotations"] == alert["annotations"]
     assert body["alerts"][0]["labels"] == alert["labels"]
+
+
+def test_the_command_in_readme_that_tries_it_out_reaches_the_pager(here: Desk) -> None:
+    (line,) = re.findall(r"(?m)^ {4}(amtool alert add .*)$", (ALERTS.parent / "README.md").read_text())
+    line = line.replace("http://localhost:9093", here.manager.url).replace("prod-eu1", here.town)
+
+    ended = subprocess.run([parts.find("amtool"), *shlex.split(line)[1:]], check=False, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stderr
+    assert here.told(here.pagerduty)["payload"]["severity"] == "critical"
+    assert here.attached()["title"].startswith("nobody can read Secrets of nobody, since ")
