@@ -10,7 +10,7 @@ WORKERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting lint format manifests dashboards pictures portrait bench bench-peers lock clean
+.PHONY: help demo test laws matrix parts parts-peers parts-litellm test-litellm test-failover test-alerting mutate-rules lint format manifests dashboards pictures portrait bench bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,9 @@ matrix: $(READY) parts ## every way to give anything away, and everything that o
 
 test-alerting: $(READY) parts ## what verify-alerting computes against what real servers take, all of it (`make test` tries a sample)
 	@ALERTING=full $(BIN)/pytest tests/paging/test_truth.py -s $(ARGS)
+
+mutate-rules: $(READY) parts ## each word of each alerting rule, wrong one at a time; a test must notice: ARGS=alerts/paging.rules.yaml
+	@nice $(BIN)/python -m tests.mutation $(ARGS)
 
 parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
 	@$(PYTHON) -m tests.parts

@@ -1,0 +1,74 @@
+"""What the tests ask promtool, taken down in place of asking it: the cases that mutants are held against."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.alerts import promtool
+from tests.mutation.mutants import Rule
+
+FOLDER = Path(__file__).parents[1] / "alerts"
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One question of one test."""
+
+    test: str
+    files: Mapping[str, str]
+    asked: Mapping[str, Any]
+    number: int = field(default=0)
+
+    @cached_property
+    def rules(self) -> Sequence[tuple[str, Rule]]:
+        """All that are evaluated, in order, with the file of each."""
+        loaded = [str(name) for name in self.asked.get("rule_files", self.files)]
+        return [(name, rule) for name in loaded for rule in rules_of(self.files[name])]
+
+    @cached_property
+    def written_out(self) -> bool:
+        """It asks for expressions, not for what the rules made of them."""
+        return "rule_files" not in self.asked
+
+
+@cache
+def rules_of(text: str) -> Sequence[Rule]:
+    return [rule for group in yaml.load(text, yaml.CSafeLoader)["groups"] for rule in group["rules"]]
+
+
+def taken_down() -> list[Case]:
+    """Of all tests of the rules; runs them, with a promtool that has no objections. Raises if one fails all the same."""
+    found: list[Case] = []
+    asked = promtool.complaints
+
+    def note(files: Mapping[str, str], case: Mapping[str, Any]) -> str:
+        test = os.environ["PYTEST_CURRENT_TEST"].removesuffix(" (call)")
+        found.append(Case(test, dict(files), case, len(found)))
+        return ""
+
+    promtool.complaints = note
+    try:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            ended = pytest.main(["-q", "-p", "no:cacheprovider", *_modules()])
+    finally:
+        promtool.complaints = asked
+    if ended:
+        raise RuntimeError(f"the tests do not even run:\n{said.getvalue()}")
+    return found
+
+
+def _modules() -> Iterator[str]:
+    """The modules that ask promtool, through a world or by themselves."""
+    for path in sorted(FOLDER.glob("test_*.py")):
+        text = path.read_text()
+        if "tests.alerts.world" in text or "import promtool" in text:
+            yield str(path)
