@@ -164,7 +164,9 @@ class History:
 
     def expect(self, plan: Plan) -> None:
         """Show what this plan asks, also before it was asked, and nothing that it asks no more."""
-        self._planned = dict.fromkeys(plan.questions)
+        planned: dict[Asked, None] = dict.fromkeys(plan.questions)
+        self.turned += planned != self._planned
+        self._planned = planned
         self._latest = {
             question: standing
             for question, standing in self._latest.items()

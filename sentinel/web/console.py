@@ -26,6 +26,7 @@ from sentinel.sinks.history import History
 from sentinel.web.beside import Beside
 from sentinel.web.listener import application
 from sentinel.web.live import APART_SECONDS, Live, Mark
+from sentinel.web.looks import Looks
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -58,6 +59,7 @@ class Console:
     gateways: Callable[[], Courses]
     registry: CollectorRegistry
     _shared: "dict[tuple[str, ...], _Shared]" = field(default_factory=dict, init=False)
+    _looks: Looks = field(default_factory=Looks, init=False)
 
     def app(self) -> web.Application:
         """Its routes."""
@@ -144,14 +146,15 @@ class Console:
 
     def _overview(self, *, still: bool) -> Callable[[], Page]:
         assert not isinstance(self.history, History), "a witness's"
-        snapshots = {name: history.snapshot() for name, history in self.history.items()}
+        taken = self._looks.take(self.history)
         now, courses, registry = self.clock.wall(), self.gateways(), self.registry
 
         def make() -> Page:
             from sentinel.web import layout, overview  # noqa: PLC0415  # paid for by who looks
             from sentinel.web.layout import Wish  # noqa: PLC0415
 
-            return overview.page(snapshots, now, Wish(still), _sections(courses, registry, now)), layout.POLICY
+            views, sections = self._looks.views(taken, now), _sections(courses, registry, now)
+            return overview.page(views, now, Wish(still), sections), layout.POLICY
 
         return make
 

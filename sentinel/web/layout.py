@@ -41,8 +41,8 @@ class Wish:
 AS_IT_IS = Wish()
 
 
-def laid_out(template: str, *, tops: Sequence[Headline], whose: str, wish: Wish, **values: Any) -> str:
-    """The whole page."""
+def laid_out(template: str, *, tops: Sequence[Headline], whose: str, wish: Wish, witness: bool, **values: Any) -> str:
+    """The whole page. `witness`: of all tenants, of each of which a program must ask by itself."""
     query = wish.query
     only = {"tenant": query["tenant"]} if "tenant" in query else {}
     frame = {
@@ -52,10 +52,12 @@ def laid_out(template: str, *, tops: Sequence[Headline], whose: str, wish: Wish,
         "version": __version__,
         "moving": _address("/", query),
         "holding": _address("/", {**query, "still": "1"}),
-        "paths": [_address(f"/api/v1/{name}", only) for name in ("status", "breaches", "records")]
-        + ["/api/v1/gateways"],
+        "paths": [*(_address(f"/api/v1/{name}", only) for name in _OF_ONE if not witness), "/api/v1/gateways"],
     }
-    return str(render(template, tops=tops, whose=whose, still=wish.still, **frame, **values))
+    return str(render(template, tops=tops, whose=whose, still=wish.still, witness=witness, **frame, **values))
+
+
+_OF_ONE = ("status", "breaches", "records")
 
 
 def _address(path: str, query: Mapping[str, str]) -> str:

@@ -1,18 +1,18 @@
 """The witness's first page: what is open anywhere, who is closed to whom, and each tenant with the way to its page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
 
-from sentinel.sinks.history import Snapshot
 from sentinel.web import breaches
 from sentinel.web.breaches import MOST_CARDS
 from sentinel.web.headlines import Headline, View, headlines
 from sentinel.web.layout import AS_IT_IS, Wish, laid_out
 from sentinel.web.matrix import matrix
+from sentinel.web.pages import FEW
 from sentinel.web.rendering import place
 from sentinel.web.tally import gaps
 from sentinel.web.words import REASONS, count
@@ -27,9 +27,8 @@ class _Tenant:
     top: Headline
 
 
-def page(snapshots: Mapping[str, Snapshot], now: float, wish: Wish = AS_IT_IS, sections: Sequence[Markup] = ()) -> str:
+def page(views: Mapping[str, View], now: float, wish: Wish = AS_IT_IS, sections: Sequence[Markup] = ()) -> str:
     """The whole page. `sections`: what is told of gateways and paging, where there is anything to tell."""
-    views = {name: View.of(snapshot, now) for name, snapshot in snapshots.items()}
     tenants = [_Tenant(name, f"/?tenant={quote(name)}", headlines(view)[0]) for name, view in views.items()]
     tenants.sort(key=lambda row: (_MOODS.index(row.top.mood), row.name))
     return laid_out(
@@ -44,11 +43,12 @@ def page(snapshots: Mapping[str, Snapshot], now: float, wish: Wish = AS_IT_IS, s
         gaps=gaps((f"{view.tenant} at {place(line.name)}", line) for view in views.values() for line in view.lines),
         meanings=REASONS,
         matrix=matrix({name: view.lines for name, view in views.items()}),
-        tenants=tenants,
+        tenants=tenants if len(tenants) <= FEW else [row for row in tenants if row.top.mood != "ok"],
+        folded=[row for row in tenants if row.top.mood == "ok"] if len(tenants) > FEW else [],
     )
 
 
-def _open(views: Any) -> dict[str, Any]:
+def _open(views: Collection[View]) -> dict[str, Any]:
     rows = sorted((row for view in views for row in view.open), key=lambda row: -float(row["since"]))
     cards = breaches.cards(rows)
     standing = sum(len(view.standing) for view in views)

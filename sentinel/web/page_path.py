@@ -17,10 +17,10 @@ from sentinel.web.words import span
 TAKES = "sentinel_page_path_seconds"
 ARRIVED = "sentinel_page_path_last_success_timestamp_seconds"
 RUNS = "sentinel_page_path_runs_total"
+BROKEN = "sentinel_page_path_broken"
 WORST = "sentinel_page_worst_case_seconds"
 PROMISE = "sentinel_page_promise_seconds"
 VERIFIED = "sentinel_page_verified_timestamp_seconds"
-BROKEN = "sentinel_page_path_broken"
 BEAT = "sentinel_heartbeat_last_success_timestamp_seconds"
 BEATS = "sentinel_heartbeat_beats_total"
 _NAMES = (TAKES, ARRIVED, RUNS, BROKEN, WORST, PROMISE, VERIFIED, BEAT, BEATS)
@@ -37,7 +37,7 @@ class Way:
     alertmanager: str
     receiver: str
     arrived: float | None
-    lost: bool
+    broken: bool
     runs: str
     worst: str
     mood: str
@@ -54,8 +54,8 @@ def section(registry: CollectorRegistry, now: float) -> Markup:
         now=now,
         ways=[_way(known, path, promise) for path in _PATHS],
         promise=promise,
-        verified=known.one(VERIFIED),
-        # Until one is taken it says when the process began, as the drills' does.
+        # Until then these three are the start of the process.
+        verified=known.one(VERIFIED) if known.one(WORST) else None,
         beats=known.of(BEATS),
         heartbeat=known.one(BEAT) if known.one(BEATS, result="accepted") else None,
     )
@@ -89,7 +89,7 @@ def _way(known: _Known, path: str, promise: float | None) -> Way:
         alertmanager=_seconds(known.one(TAKES, path=path, stage="alertmanager")),
         receiver=_seconds(known.one(TAKES, path=path, stage="receiver")),
         arrived=known.one(ARRIVED, path=path) if runs.get("arrived") else None,
-        lost=known.one(BROKEN, path=path) is not None,
+        broken=bool(known.one(BROKEN, path=path)),
         runs=", ".join(_counted(runs)) or "none yet",
         worst=told,
         mood="faint" if worst is None else "bad" if late else "ok",

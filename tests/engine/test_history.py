@@ -309,11 +309,14 @@ def test_records_can_be_those_that_were_not_held():
 
 def test_what_nobody_need_look_at_again_is_no_turn():
     kept, belief = History("team-a"), Belief(LIST)
+    kept.expect(PLAN)
+    planned = kept.turned
     kept.put(belief.held(NOON))
     kept.end_round(a_round(NOON))
     before = kept.turned
 
     kept.put(belief.held(NOON + 10))
     kept.end_round(a_round(NOON + 10))
+    kept.expect(PLAN)
 
-    assert kept.turned == before
+    assert 0 < planned < before == kept.turned

@@ -1,6 +1,7 @@
 """The witness's page: what is open anywhere comes first, the matrix never leaves trouble out, and it ends somewhere."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from sentinel.sinks.history import History
 from sentinel.web import layout, matrix, overview, pages
 from sentinel.web.layout import Wish
-from sentinel.web.tally import Line
+from sentinel.web.looks import Looks
+from sentinel.web.tally import Line, tally
 from tests.support.breaches import GET, LIST, Belief, a_round
 from tests.support.wide import wide
 from tests.web.test_pages import NOON, Seen
@@ -19,8 +21,12 @@ MOODS = {"bad": "open", "warn": "not proven", "calm": "not asked yet", "ok": "cl
 
 
 def page(**kept: History) -> Seen:
-    snapshots = {name.replace("_", "-"): history.snapshot() for name, history in kept.items()}
-    return Seen(overview.page(snapshots, NOON + 30))
+    return looked({name.replace("_", "-"): history for name, history in kept.items()}, NOON + 30)
+
+
+def looked(kept: Mapping[str, History], now: float = NOON, looks: Looks | None = None) -> Seen:
+    looks = looks or Looks()
+    return Seen(overview.page(looks.views(looks.take(kept), now), now))
 
 
 def kept(name: str, *, opened: int = 0, blind: int = 0) -> History:
@@ -94,6 +100,43 @@ def test_law_what_is_worst_is_drawn_and_what_is_not_drawn_is_counted(moods):
         assert "bad" in [cell.mood for cell in drawn.rows[0].cells if cell is not None] or every.count("bad") > 16
 
 
+def test_only_what_turned_or_ended_a_round_is_counted_anew_and_nothing_old_is_shown(monkeypatch):
+    counted, original = [], tally
+
+    def counting(snapshot):
+        counted.append(snapshot.tenant)
+        return original(snapshot)
+
+    monkeypatch.setattr("sentinel.web.headlines.tally", counting)
+    both, looks = {"team-a": kept("team-a"), "team-b": kept("team-b")}, Looks()
+    first = looked(both, NOON + 30, looks)
+    looked(both, NOON + 31, looks)
+    assert counted == ["team-a", "team-b"]
+
+    both["team-b"].put(Belief(LIST).served(NOON + 31))
+    turned = looked(both, NOON + 32, looks)
+    both["team-a"].end_round(a_round(NOON + 33))
+    looked(both, NOON + 34, looks)
+
+    assert counted == ["team-a", "team-b", "team-b", "team-a"]
+    assert first.text("h1").startswith("Held") and turned.text("h1").startswith("BREACH")
+    assert all(not known[1].snapshot.latest for known in looks._known.values()), "and no copy is kept"
+
+
+def test_of_many_tenants_those_that_hold_are_folded_and_all_can_be_reached():
+    seen = page(**{f"team_{n}": kept(f"team-{n}", blind=int(n == 7)) for n in range(20)})
+
+    links = [link["href"] for link in seen.all("a") if "tenant=" in (link["href"] or "")]
+    assert links[0] == "/?tenant=team-7" and len(set(links)) == 20
+    assert seen.text("summary") == "19 tenants denied all that must be denied"
+
+
+def test_the_witness_sends_no_program_where_a_tenant_must_be_named():
+    seen = page(team_a=kept("team-a", opened=3))
+
+    assert [link["href"] for link in seen.all("a") if "/api/" in (link["href"] or "")] == ["/api/v1/gateways"]
+
+
 def test_a_hundred_tenants_are_still_a_page():
     seen = page(**{f"team_{n}": kept(f"team-{n}", opened=2) for n in range(100)})
 
@@ -109,7 +152,7 @@ def test_a_name_is_text_on_the_page_and_in_addresses(name):
     history.put(Belief(replace(GET, target=name)).blind(NOON))
     history.end_round(a_round(NOON))
 
-    overall = Seen(overview.page({name: history.snapshot()}, NOON))
+    overall = looked({name: history})
     own = Seen(pages.page(history.snapshot(), NOON, Wish(tenant=name, find=name)))
 
     for seen in (overall, own):

@@ -50,7 +50,9 @@ def paging() -> CollectorRegistry:
     takes.labels("push", "receiver").set(0.412)
     arrived = Gauge("sentinel_page_path_last_success_timestamp_seconds", "When.", ("path",), registry=registry)
     arrived.labels("rule").set(time.time() - 90)
-    Counter("sentinel_page_path_runs", "Runs.", ("path", "result"), registry=registry).labels("push", "lost").inc(2)
+    runs = Counter("sentinel_page_path_runs", "Runs.", ("path", "result"), registry=registry)
+    runs.labels("push", "lost").inc(2)
+    runs.labels("rule", "arrived").inc(3)
     return registry
 
 
@@ -138,7 +140,7 @@ async def test_of_a_witness_it_says_who_is_closed_to_whom_and_how_long_a_page_ta
         own = await page.inner_text("h1")
 
     assert "Of 20 pairs: 1 open, 1 not proven, 18 closed." in matrix
-    assert "34.9 s" in paths and "0.412 s" in paths and "2 lost" in paths and "never drilled" in paths
+    assert "34.9 s" in paths and "0.412 s" in paths and "2 lost" in paths and "3 arrived" in paths
     assert own == "BREACH team-0003 is let in where it must be denied: team-0001."
 
 
