@@ -21,6 +21,7 @@ from tests.support import prometheus
 from tests.support.alertmanager import Alertmanager
 from tests.support.authority import Authority
 from tests.support.eventually import eventually
+from tests.support.pairs import DEBIAN
 from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 from tests.support.sentinels import Metrics, Sentinel
@@ -176,10 +177,11 @@ class Town:
             drill = receiver["name"] == "sentinel-drill"
             url = f"http://127.0.0.1:{self.door}/page-drill" if drill else f"{pager.url}/{receiver['name']}"
             receiver["webhook_configs"] = [{"url": url, "send_resolved": not drill}]
-        self.manager = Alertmanager(route)
+        # The newest pair is drilled in test_page_path.py.
+        self.manager = Alertmanager(route, binary=DEBIAN.alertmanager)
         config = prometheus.config({listen: {}}, [self.manager.address], interval="500ms", job="sentinel-witness")
         shipped = [FILES["paging.rules.yaml"]]
-        self.prometheus = Prometheus(config, shipped, resend_delay="1s")
+        self.prometheus = Prometheus(config, shipped, resend_delay="1s", binary=DEBIAN.prometheus)
         self.witness = self._witness(folder, listen)
 
     def _witness(self, folder: FilePath, listen: str) -> Sentinel:
