@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, tostring
 
 from sentinel.reports.svg import tag
 from tests.dashboards.files import BOARDS, Json, variables
-from tests.dashboards.scene import POINTS, Answers
+from tests.dashboards.scene import POINTS, SCRAPE, Answers
 from tests.dashboards.units import whole, words
 
 WIDTH, UNIT, GAP = 1360, 30, 8
@@ -24,6 +24,7 @@ NAMED = {
     "yellow": "#b8930f",
     "blue": "#3567b8",
     "transparent": "#2a2d33",
+    "text": "#ccccdc",
 }
 PALETTE = [
     "#73bf69",
@@ -169,7 +170,12 @@ def _table(seen: Seen) -> str:
     heads: Mapping[str, str] = step["options"]["renameByName"]
     shown = sorted(rows, key=lambda row: -float(row["value"][1]))
     cells = [
-        [words(float(row["value"][1]), seen.unit) if name == "Value" else row["metric"].get(name, "") for name in heads]
+        [
+            words(float(row["value"][1]), seen.unit, seen.answers.ended)
+            if name == "Value"
+            else row["metric"].get(name, "")
+            for name in heads
+        ]
         for row in shown
     ]
     return _html_table(heads.values(), [[f"<td>{html.escape(cell)}</td>" for cell in line] for line in cells], "")
@@ -202,7 +208,7 @@ def _lines(seen: Seen) -> str:
     defaults = seen.panel["fieldConfig"]["defaults"]
     stacked = "stacking" in defaults["custom"]
     limit = [step["value"] for step in defaults["thresholds"]["steps"] if step["value"] is not None]
-    top = _top(courses, seen.unit, stacked=stacked, floor=max(limit, default=0.0) if len(courses) < 4 else 0.0)
+    top = _top(courses, seen.unit, stacked=stacked, floor=max(limit, default=0.0) if len(courses) <= LEGEND else 0.0)
     left, bottom = 62.0, seen.height - 56
     drawn = [*_scale(seen, top, left, bottom)]
 
@@ -285,7 +291,7 @@ def _states(seen: Seen) -> str:
 
 def _spells(seen: Seen, course: Course) -> Iterable[tuple[str, float, float]]:
     """Colour, from when, until when; a gap of more than three steps is one."""
-    step = (seen.answers.ended - seen.answers.began) / POINTS
+    step = max(SCRAPE, (seen.answers.ended - seen.answers.began) / POINTS)
     colour, began, last = "", 0.0, 0.0
     for at, value in course.points:
         if seen.colour(value) != colour or at - last > 3 * step:

@@ -1,13 +1,12 @@
 """Numbers as Grafana writes them, as far as our dashboards have such units."""
 
 import math
-import time
 
 SECONDS = ((86_400.0, "day", "days"), (3_600.0, "hour", "hours"), (60.0, "min", "mins"))
 
 
-def words(number: float, unit: str) -> str:
-    """A number with its unit."""
+def words(number: float, unit: str, now: float = 0.0) -> str:
+    """A number with its unit; `now` in wall seconds, for moments."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
@@ -22,7 +21,7 @@ def words(number: float, unit: str) -> str:
         case "cps":
             return f"{_short(number)} c/s"
         case "dateTimeFromNow":
-            return f"{_duration(time.time() - number / 1000)} ago"
+            return f"{_duration(now - number / 1000)} ago"
         case _:
             return _short(number)
 
