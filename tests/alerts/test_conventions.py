@@ -258,7 +258,7 @@ def durations(rule: rules.Rule) -> list[float]:
         float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
         for n, unit in re.findall(r"\[(\d+)(ms|s|m|h)\]", text)
     ]
-    if rule.get("record", "").startswith("sentinel:expected_") or rule.get("alert") == "SentinelWatchdog":
+    if rule.get("record", "").startswith("sentinel:expected_"):
         return ranges
     seconds = re.findall(
         r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.MULTILINE

@@ -34,6 +34,19 @@ def success(path: str) -> str:
     return f'sentinel_page_path_last_success_timestamp_seconds{{path="{path}"}}'
 
 
+def broken_by_push(arrived: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels and annotations. `arrived`: when the last drill that did began."""
+    labels = {"severity": "critical", "path": "rule", "cluster": "tests", "namespace": "sentinel-system"}
+    annotations = {
+        "summary": "A way that pages take is broken.",
+        "description": "The page drill by the way push has failed twice in a row, or is not run any more; the last one that"
+        f" arrived began at {arrived}, or the witness was started then. Real pages that go this way may come late, or never.",
+        "runbook_url": "alerts/runbooks/SentinelPagePathBroken.md",
+        "dashboard_url": "/d/sentinel-paging",
+    }
+    return labels | {"broken": "push"}, annotations
+
+
 def test_while_all_is_well_the_watchdog_fires_and_nothing_else_does() -> None:
     world = town(until=1200, more={})
 
@@ -48,7 +61,15 @@ def test_the_watchdog_needs_nobody_to_be_scraped() -> None:
     world = World(until=60, tenants=1, only=["paging"])
     world.sentinel("team-a", lives=[(FOREVER, FOREVER)])
 
-    world.stands("SentinelWatchdog", at=60)
+    labels = {"severity": "none", "path": "rule", "cluster": "tests", "namespace": "sentinel-system"}
+    annotations = {
+        "summary": "Prometheus and Alertmanager work.",
+        "description": "Evaluated at 1970-01-01 00:01:00 +0000 UTC. This alert fires always: it is no trouble, its absence"
+        " would be.",
+        "runbook_url": "alerts/runbooks/SentinelWatchdog.md",
+        "dashboard_url": "/d/sentinel-paging",
+    }
+    world.annotated("SentinelWatchdog", 60, labels, annotations)
     world.judge()
 
 
@@ -78,32 +99,33 @@ def test_a_drill_ends_with_the_witness_that_began_it() -> None:
     world.judge()
 
 
-def test_of_two_witnesses_during_a_roll_out_one_drill_is_one_alert() -> None:
-    world = town(until=60, more={"sentinel_page_drill": lambda now: 7}, lives=[(BEGIN, 61), (BEGIN, 61)], new_pods=True)
+def test_the_smallest_number_is_one_too() -> None:
+    world = town(until=60, more={"sentinel_page_drill": lambda now: 1})
 
     world.stands("SentinelPageDrill", at=60)
+    world.judge()
+
+
+def test_of_two_witnesses_during_a_roll_out_one_drill_is_one_alert_and_who_knows_better_counts() -> None:
+    more: dict[str, Value] = {"sentinel_page_drill": lambda now: 7, broken("push"): lambda now: int(now >= 2400)}
+    world = town(until=2400, more=more)
+    # One that is gone in a moment, and has long had no news of anything.
+    for name in healthy():
+        metric, _, labels = name.partition("{")
+        own = 'job="sentinel-witness",instance="10.0.1.9:8080"'
+        world.also(f"{metric}{{{own}{',' + labels if labels else '}'}", lambda now: 0)
+
+    world.stands("SentinelPageDrill", at=2390)
+    world.gone(BROKEN, at=2390)
+    world.gone("SentinelHeartbeatMissing", at=2390)
+    world.annotated(BROKEN, 2400, *broken_by_push("1970-01-01 00:30:00 +0000 UTC"))
     world.judge()
 
 
 def test_a_broken_way_pages_at_once_and_names_itself_until_it_is_mended() -> None:
     world = town(until=400, more={broken("push"): lambda now: 1 if 100 <= now < 300 else 0})
 
-    labels = {
-        "broken": "push",
-        "severity": "critical",
-        "path": "rule",
-        "cluster": "tests",
-        "namespace": "sentinel-system",
-    }
-    annotations = {
-        "summary": "A way that pages take is broken.",
-        "description": "The page drill by the way push has failed twice in a row, or is not run any more; the last one that"
-        " arrived began at 1970-01-01 00:00:00 +0000 UTC, or the witness was started then. Real pages that go this way"
-        " may come late, or never.",
-        "runbook_url": "alerts/runbooks/SentinelPagePathBroken.md",
-        "dashboard_url": "/d/sentinel-paging",
-    }
-    world.annotated(BROKEN, 100, labels, annotations)
+    world.annotated(BROKEN, 100, *broken_by_push("1970-01-01 00:00:00 +0000 UTC"))
     world.fires(BROKEN, at=100, until=300, broken="push")
     world.nothing_else()
     world.judge()
