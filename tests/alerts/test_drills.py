@@ -1,6 +1,6 @@
 """Drills: what is told while one is run, what pages, and what no death of a process can hide."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -35,8 +35,7 @@ class Drill:
         allowed: int = 90,
         bad: Count = lambda now: 0.0,
         asked: Count = lambda now: 0.0,
-        slow: Count = lambda now: 0.0,
-        quick: Count = lambda now: 0.0,
+        took: Mapping[int, Count] | None = None,
         of: str = 'job="sentinel-drill",instance="10.0.3.1:8080"',
         gaps: Sequence[Life] = (),
     ) -> None:
@@ -57,14 +56,14 @@ class Drill:
             'sentinel_drill_answers_total{drill="outage",stage="during",result="bad"}': bad,
             'sentinel_drill_answers_total{drill="outage",stage="during",result="elsewhere"}': asked,
             'sentinel_drill_answers_total{drill="outage",stage="post",result="primary"}': lambda now: 0.0,
-            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="1"}': quick,
-            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="2"}': quick,
-            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="3"}': lambda n: quick(n) + slow(n),
-            'sentinel_drill_answer_seconds_bucket{drill="outage",stage="during",le="+Inf"}': lambda n: (
-                quick(n) + slow(n)
-            ),
-            'sentinel_drill_answer_seconds_count{drill="outage",stage="during"}': lambda now: quick(now) + slow(now),
-        } | {f'sentinel_drill_{name}_timestamp_seconds{{drill="outage"}}': value for name, value in moments.items()}
+        }
+        self.series |= {
+            f'sentinel_drill_{name}_timestamp_seconds{{drill="outage"}}': value for name, value in moments.items()
+        }
+        times = 'sentinel_drill_answer_seconds_%s{drill="outage",stage="during"%s}'
+        self.series[times % ("count", "")] = up_to(took, FOREVER)
+        for bound, written in ((1, "1"), (2, "2"), (3, "3"), (FOREVER, "+Inf")):
+            self.series[times % ("bucket", f',le="{written}"')] = up_to(took, bound)
 
     def put(self, world: World) -> None:
         for name, value in self.series.items():
@@ -77,6 +76,11 @@ class Drill:
             return value(now) if start <= now < end and not away else None
 
         return found
+
+
+def up_to(took: Mapping[int, Count] | None, bound: int) -> Value:
+    """How many answers took no longer; `took` has those between a bound and the one before."""
+    return lambda now: sum(count(now) for limit, count in (took or {}).items() if limit <= bound)
 
 
 def since(moment: int) -> Value:
@@ -92,11 +96,14 @@ def world(until: int, *drills: Drill) -> World:
 
 
 def test_a_drill_that_goes_well_is_told_and_wakes_nobody() -> None:
-    seen = world(900, Drill(100, 230, well=110, wound=110, undo=140, back=150, judged=200))
+    seen = world(900, Drill(400, 530, well=420, wound=420, undo=440, back=450, judged=500))
 
-    seen.fires("ChaosExperimentActive", at=100, until=200, drill="outage", fault="kill")
-    seen.value("max(chaos:recovery:duration_seconds)", at=110, wanted=0)
-    seen.value("max(chaos:recovery:duration_seconds)", at=220, wanted=10)
+    seen.fires("ChaosExperimentActive", at=400, until=500, drill="outage", fault="kill")
+    seen.value(
+        "max(chaos:recovery:duration_seconds)", at=410, wanted=0
+    )  # before anything was well, nothing is waited for
+    seen.value("max(chaos:recovery:duration_seconds)", at=520, wanted=10)
+    seen.value("count(chaos:slo:error_rate:1m) or vector(0)", at=450, wanted=0)  # nothing was asked
     seen.nothing_else()
     seen.judge()
 
@@ -147,6 +154,18 @@ def test_the_next_drill_that_heals_its_own_wound_ends_it_too() -> None:
     seen.stands("SentinelDrillUnreverted", at=390, drill="outage")
     seen.gone("SentinelDrillUnreverted", at=440, drill="outage")
     seen.gone("SentinelDrillUnreverted", at=900, drill="outage")
+    seen.judge()
+
+
+@pytest.mark.parametrize(("hours", "stands"), [(5, True), (7, False)])
+def test_what_stands_is_remembered_over_the_hours_that_prometheus_itself_was_away(hours: int, stands: bool) -> None:
+    away = hours * 3600
+    seen = World(until=2 * away, tenants=1, step=away, only=OURS, config={"gateways": rules.GATEWAYS})
+    seen.also(
+        f'sentinel_drill_wounded_timestamp_seconds{{{NODE},drill="outage"}}', lambda now: 1.0 if now == 0 else None
+    )
+
+    seen.value("count(sentinel:drill_wounded:timestamp) or vector(0)", at=away, wanted=float(stands))
     seen.judge()
 
 
@@ -218,17 +237,27 @@ def test_more_than_one_answer_in_twenty_that_is_none_pages_until_a_minute_after(
     seen.judge()
 
 
-@pytest.mark.parametrize(("share", "pages"), [(0.049, False), (0.052, True)])
-def test_more_than_one_slow_answer_in_twenty_is_a_ticket(share: float, pages: bool) -> None:
-    slow, quick = counted((200, 400, 3 * share)), counted((100, 200, 3), (200, 400, 3 * (1 - share)), (400, 500, 3))
-    seen = world(900, Drill(100, 900, well=110, slow=slow, quick=quick, asked=counted((100, 900, 3))))
+@pytest.mark.parametrize(
+    ("slow", "fair", "pages"),
+    [
+        (0.049, 0.0, False),
+        (0.0, 1.0, False),  # all of them between one second and two
+        (0.052, 0.0, True),
+    ],
+)
+def test_more_than_one_answer_in_twenty_beyond_two_seconds_is_a_ticket(slow: float, fair: float, pages: bool) -> None:
+    took = {
+        1: counted((100, 200, 3), (200, 400, 3 * (1 - slow - fair)), (400, 500, 3)),
+        2: counted((200, 400, 3 * fair)),
+        3: counted((200, 400, 3 * slow)),
+    }
+    seen = world(900, Drill(100, 900, well=110, took=took, asked=counted((100, 900, 3))))
 
     seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
     if pages:
         seen.fires("ChaosLatencyHigh", at=250, until=410, drill="outage")
-    seen.value(
-        "count(chaos:slo:latency:p95:1m) or vector(0)", at=800, wanted=0
-    )  # nothing was answered, and nothing is said
+    # Nobody is answered any more, and nothing is said of it.
+    seen.value("count(chaos:slo:latency:p95:1m) or vector(0)", at=800, wanted=0)
     seen.nothing_else()
     seen.judge()
 

@@ -48,13 +48,15 @@ class Story:
     after_the_undo: float = 1.0
 
 
-async def play(folder: Path, variants: Sequence[str] = ("kill",)) -> Story:
-    """One after the other, and then the one that is killed."""
+async def play(folder: Path, variants: Sequence[str] = ("kill",), calm: float = 0.0) -> Story:
+    """One after the other, with so many seconds of calm before and after each, and then the one that is killed."""
     seen, began, address = Story(), time.time(), f"127.0.0.1:{free_port()}"
     async with _scraped(address) as prometheus, town(folder) as made:
         made.short()
         for variant in variants:
+            await asyncio.sleep(calm)
             await _ends(seen, made, prometheus, address, variant)
+        await asyncio.sleep(calm)
         seen.answers = await asyncio.to_thread(_ask, prometheus, began)
         await _is_killed(seen, made, prometheus, address)
     return seen

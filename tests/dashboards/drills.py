@@ -47,7 +47,7 @@ DONE = Row(
             "Active Chaos Experiments",
             "Drills that were run, by fault: from the first look at the provider until the verdict. ChaosExperimentActive.",
             Query(f"max by (drill, fault) (sentinel_drill_active{{{OURS}}}) > 0", "{{drill}}, {{fault}}"),
-            {0: ("idle", "text"), 1: ("runs", "orange")},
+            {1: ("runs", "orange")},
             width=12,
         ),
         Panel(
@@ -119,7 +119,7 @@ APPS = Row(
             "Database Connection Pool",
             "By the expression of the variable above; the default is that of HikariCP.",
             "percentunit",
-            Query("$pool", "{{pool}}"),
+            Query("$pool", "in use {{pool}}"),
             width=12,
         ),
         lines(

@@ -23,7 +23,7 @@ async def draw() -> None:
     """Plays the story, and writes a picture of each dashboard."""
     in_town = await scene.play(CALM)
     with tempfile.TemporaryDirectory(prefix="sentinel-drills-") as folder:
-        drills = (await drilled.play(Path(folder), DRILLS)).answers
+        drills = (await drilled.play(Path(folder), DRILLS, CALM)).answers
     assert drills is not None
     FOLDER.mkdir(parents=True, exist_ok=True)
     async with chromium() as browser:
