@@ -20,7 +20,7 @@ HURRY = {"GOGC": "400"}
 def complaints(files: Mapping[str, str], case: Mapping[str, Any]) -> str:
     """What both have against it, or nothing. `files`: rule files by name; `case`: promtool's test file.
 
-    `<<SentinelDown>>` in an expression stands for the expression of that alert, for what takes days to evaluate.
+    `<<SentinelDown>>` in an expression stands for the expression of that rule, for what takes days to evaluate.
     """
     text = yaml.safe_dump(expanded(files, case), width=10**6)
     with ThreadPoolExecutor() as both:
@@ -29,7 +29,7 @@ def complaints(files: Mapping[str, str], case: Mapping[str, Any]) -> str:
 
 
 def expanded(files: Mapping[str, str], case: Mapping[str, Any]) -> dict[str, Any]:
-    """With each `<<alert>>` written out."""
+    """With each `<<rule>>` written out."""
     return {**case, "tests": [_expanded(files, test) for test in case["tests"]]}
 
 
@@ -42,9 +42,14 @@ def _expanded(files: Mapping[str, str], test: Mapping[str, Any]) -> dict[str, An
     return {**test, "promql_expr_test": asked}
 
 
-def _expression(files: Mapping[str, str], alert: str) -> str:
+def _expression(files: Mapping[str, str], name: str) -> str:
     groups = (group for text in files.values() for group in yaml.safe_load(text)["groups"])
-    return next(str(rule["expr"]) for group in groups for rule in group["rules"] if rule.get("alert") == alert)
+    return next(
+        str(rule["expr"])
+        for group in groups
+        for rule in group["rules"]
+        if name in (rule.get("alert"), rule.get("record"))
+    )
 
 
 def _said(tool: str, files: Mapping[str, str], case: str) -> str:

@@ -107,7 +107,7 @@ def order(files: dict[str, str]) -> list[str]:
     """The files that are there, each reading only what the ones before it record."""
     return [
         name
-        for name in ("breach", "blind", "witness", "self", "gateway", "drill", "paging")
+        for name in ("breach", "blind", "witness", "self", "gateway", "drill", "paging", "budget")
         if f"{name}.rules.yaml" in files
     ]
 

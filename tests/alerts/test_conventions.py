@@ -256,9 +256,10 @@ def durations(rule: rules.Rule) -> list[float]:
     text = rule["expr"] + f" [{rule.get('for', '0s')}]"
     ranges = [
         float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
-        for n, unit in re.findall(r"\[(\d+)(ms|s|m|h)\]", text)
+        for n, unit in re.findall(r"[\[:](\d+)(ms|s|m|h)(?=[\]:])", text)
     ]
-    if rule.get("record", "").startswith("sentinel:expected_"):
+    no_seconds = ("sentinel:expected_", "tenant:", "cluster:", "gateway:")  # hashes and shares
+    if rule.get("record", "").startswith(no_seconds):
         return ranges
     seconds = re.findall(
         r"(?:time\(\) [-+] |- |vector\(|\}\), |^\s*)(\d+(?:\.\d+)?)(?=\s*$|\)|\n| \*| -)", rule["expr"], re.MULTILINE
