@@ -90,9 +90,10 @@ class Heartbeat:
     async def _shows(self, reader: Reader, receiver: Receiver) -> bool:
         wanted = {"alertname": heartbeat.WATCHDOG, "cluster": self.cluster}
         try:
-            return bool(await alertmanager_alerts.standing(reader, receiver, **wanted))
+            said = await alertmanager_alerts.standing(reader, receiver, **wanted)
         except ClientError:
             return False
+        return heartbeat.shown(said)
 
     def _tell(self, why: tuple[Lack | str, ...]) -> None:
         """A line when it is held back for another reason, and when it goes on; none while it stays."""

@@ -70,3 +70,10 @@ def evaluated(said: Any) -> float | None:
     except (TypeError, KeyError, IndexError, ValueError):
         return None
     return age if age >= 0 else None
+
+
+def shown(said: Any) -> bool:
+    """Whether an Alertmanager's list of alerts has our Watchdog. Anything else that answers has not."""
+    rows = said if isinstance(said, list) else ()
+    labels = [row.get("labels") for row in rows if isinstance(row, dict)]
+    return any(isinstance(found, dict) and found.get("alertname") == WATCHDOG for found in labels)

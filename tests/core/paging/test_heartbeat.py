@@ -55,5 +55,22 @@ def test_prometheus_answer_is_an_age_or_nothing(said: Any, age: float | None) ->
     assert heartbeat.evaluated(said) == age
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ([{"labels": {"alertname": "SentinelWatchdog"}}], True),
+        ([None, {"labels": None}, {"labels": {"alertname": "SentinelWatchdog"}}], True),
+        ([{"labels": {"alertname": "Watchdog"}}], False),
+        ([{"labels": ["alertname"]}], False),
+        ([], False),
+        ({"error": "not found"}, False),
+        ("SentinelWatchdog", False),
+        (None, False),
+    ],
+)
+def test_only_a_list_with_the_watchdog_in_it_shows_it(said: Any, shown: bool) -> None:
+    assert heartbeat.shown(said) is shown
+
+
 def test_it_asks_for_the_watchdog_of_its_own_cluster() -> None:
     assert 'alertname="SentinelWatchdog",alertstate="firing",cluster="prod-eu1"' in heartbeat.question("prod-eu1")
