@@ -1,8 +1,9 @@
 """The doctor: what is missing around us, seen from where it runs.
 
     API server  token  whoami  canary  decoys  discovery  doors     as every round asks them
-    clock       relay                                               what pages need
-    Alertmanager, Prometheus                                        what a tenant must not reach
+    version     CRDs   clock   DNS     keys                         what everybody needs
+    relay       roster         a closed pair                        what a tenant needs
+    Alertmanager, Prometheus                                        what a tenant must not reach, and the witness must
 
 It asks with the daemon's own probe, so that what it calls fine is what the daemon will find. It
 changes nothing: to the relay it pushes an empty list, and elsewhere it connects and hangs up.
@@ -14,16 +15,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from sentinel import checkup, cluster_checkup
 from sentinel.clients import reach
 from sentinel.clients.clock import Clock
+from sentinel.clients.kube import Connection
 from sentinel.clients.reach import Reach
 from sentinel.core.api.gates import OWN_GATES, UNSEEN, Gate, Light, Lights, dimmest
 from sentinel.core.api.plan import Plan
 from sentinel.errors import ClientError, OwnFault, Refused, Throttled, TimedOut, Unreachable
+from sentinel.probes import kube_review
 from sentinel.probes.kube_read import KubeRead
 from sentinel.relaying import client_of
 from sentinel.reports.diagnosis import Diagnosis, Finding, State
 from sentinel.settings import Settings
+from sentinel.verify_alerting import Places
 from sentinel.world import World, plan_of
 
 CLOCK_SECONDS = 10.0
@@ -48,6 +53,7 @@ _HINTS = {
     Gate.CANARY: "apply the chart: the Role and RoleBinding `sentinel`, Secret and ConfigMap `sentinel-beacon`",
     Gate.DECOY: "apply the chart: the decoys in the release's namespace, and the Role for the open one",
 }
+_NO_WAY = "no way to Alertmanager"
 _DOOR_HINT = "apply the chart with all tenants: the Role and RoleBinding `sentinel-door` in that namespace"
 
 
@@ -68,24 +74,48 @@ NOWHERE = Place("192.0.2.1", 9093)
 
 @dataclass
 class Doctor:
-    """One examination. `places`: Alertmanagers that must not be reached from here, besides the usual ones."""
+    """One examination. `places`: Alertmanagers that must not be reached from here, besides the usual ones.
+
+    `prometheus`: in place of the configured one, for whoever looks from a machine that may reach it.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
     places: Sequence[Place] = ()
+    prometheus: str | None = None
 
     async def examine(self) -> Diagnosis:
         """Look at everything, in turn. Raises ConfigError for one who must not run."""
         clock = Clock()
+        found = await (self._witness(clock) if self.settings.is_witness else self._tenant(clock))
+        return Diagnosis((*found, await checkup.names(self.settings), *checkup.keys(self.settings)))
+
+    async def _tenant(self, clock: Clock) -> list[Finding]:
         world = World(self.settings, self.environ, clock)
         await world.prepare()
         found = [
             *await self._kubernetes(world),
             await self._clock(world, clock),
             await self._relay(),
-            *await self._forbidden(),
+            *await checkup.border(self.settings),
         ]
-        return Diagnosis(tuple(found))
+        if self.prometheus is None:
+            return [*found, *await self._forbidden()]
+        why = "not looked at: a machine that reaches Prometheus says nothing of a tenant's pod"
+        return [*found, Finding(_NO_WAY, State.LEFT_OUT, why), *await self._alerting(self.prometheus)]
+
+    async def _witness(self, clock: Clock) -> list[Finding]:
+        found = await cluster_checkup.witness(self.settings, self.environ, clock)
+        prometheus = self.prometheus or self.settings.alerting.prometheus
+        if prometheus is None:
+            why = "alerting.prometheus is not set: nobody works out how long a page takes"
+            return [*found, Finding("Prometheus", State.LEFT_OUT, why, "name it, or pass --prometheus")]
+        return [*found, *await self._alerting(prometheus)]
+
+    async def _alerting(self, prometheus: str) -> list[Finding]:
+        named = self.settings.paging.direct if self.settings.is_witness else ()
+        tenants = [tenant.name for tenant in self.settings.tenants]
+        return await checkup.alerting(Places(prometheus, named), tenants)
 
     async def _kubernetes(self, world: World) -> list[Finding]:
         plan = plan_of(self.settings)
@@ -93,10 +123,17 @@ class Doctor:
         try:
             lights = await _look(probe, plan)
         except OwnFault as error:
-            return [Finding("API server", State.MISSING, str(error), _HINTS[Gate.READY])]
+            return [Finding("API server", State.FAIL, str(error), _HINTS[Gate.READY])]
         accounts = [who.name for who in probe.identities if not who.anonymous]
         found = [finding for name in accounts for finding in _controls(name, lights[name])]
-        return [*found, _discovery(plan, lights[accounts[0]]), *_doors(plan, accounts, lights)]
+        served = lights[accounts[0]]
+        return [
+            *found,
+            cluster_checkup.version(await _version(world)),
+            _discovery(plan, served),
+            cluster_checkup.types(served.types),
+            *_doors(plan, accounts, lights),
+        ]
 
     async def _clock(self, world: World, clock: Clock) -> Finding:
         try:
@@ -105,11 +142,11 @@ class Doctor:
         except OwnFault:
             theirs = None
         if theirs is None:
-            return Finding("clock", State.UNKNOWN, "the API server did not say what time it is")
+            return Finding("clock", State.WARN, "the API server did not say what time it is")
         apart = clock.wall() - theirs
         fine = abs(apart) <= CLOCK_SECONDS
         detail = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the API server's"
-        return Finding("clock", State.FINE if fine else State.MISSING, detail, "synchronise this node's clock")
+        return Finding("clock", State.OK if fine else State.FAIL, detail, "synchronise this node's clock")
 
     async def _relay(self) -> Finding:
         url = self.settings.paging.relay
@@ -119,28 +156,38 @@ class Doctor:
             try:
                 _, took = await client.greet()
             except ClientError as error:
-                return Finding("relay", State.MISSING, str(error), _relay_hint(error))
-        return Finding("relay", State.FINE, f"{url} takes our token ({took * 1000:.0f} ms)")
+                return Finding("relay", State.FAIL, str(error), _relay_hint(error))
+        return Finding("relay", State.OK, f"{url} takes our token ({took * 1000:.0f} ms)")
 
     async def _forbidden(self) -> list[Finding]:
         """From a tenant's side nobody may reach who pages, and who can be silenced there."""
-        topic = "no way to Alertmanager"
+        topic = _NO_WAY
         usual = () if self.settings.paging.direct else tuple(usual_places(self.settings.isolation.release))
         places = tuple(dict.fromkeys((*self.places, *usual)))
         nowhere, *tried = await _tried((NOWHERE, *places))
         found = dict(zip(places, tried, strict=True))
         if nowhere is Reach.OPEN:
             detail = f"{NOWHERE} connects, where nobody is: a proxy answers for everybody"
-            return [Finding(topic, State.UNKNOWN, detail, "try it from a pod without a service mesh")]
+            return [Finding(topic, State.WARN, detail, "try it from a pod without a service mesh")]
         rows = [_reached(topic, place) for place, how in found.items() if how is Reach.OPEN]
         untried = [str(place) for place, how in found.items() if how is Reach.UNTRIED]
         if untried:
             detail = f"{len(untried)} of {len(places)} addresses could not be tried, the first {untried[0]}"
-            rows.append(Finding(topic, State.UNKNOWN, detail, "does this machine find names, and has it a network?"))
+            rows.append(Finding(topic, State.WARN, detail, "does this machine find names, and has it a network?"))
         if self.settings.paging.direct:
             why = "paging.direct gives it to this tenant, who can silence and invent pages"
             rows.append(Finding(topic, State.LEFT_OUT, why))
-        return rows or [Finding(topic, State.FINE, f"none of {len(places)} addresses connects")]
+        return rows or [Finding(topic, State.OK, f"none of {len(places)} addresses connects")]
+
+
+async def _version(world: World) -> str | None:
+    api = world.endpoint()
+    try:
+        held = api.own.read()
+        async with Connection(api.url, api.trust(), cluster_checkup.TIMEOUT, world.clock) as connection:
+            return await kube_review.version(connection, held.text if held is not None else None)
+    except OwnFault:
+        return None
 
 
 async def _look(probe: KubeRead, plan: Plan) -> Mapping[str, Lights]:
@@ -168,19 +215,19 @@ def _controls(identity: str, lights: Lights) -> Iterator[Finding]:
 
 def _finding(topic: str, light: Light, hint: str, *, unknown: bool = False) -> Finding:
     if light.up:
-        return Finding(topic, State.FINE, light.detail)
-    return Finding(topic, State.UNKNOWN if unknown else State.MISSING, light.detail, hint)
+        return Finding(topic, State.OK, light.detail)
+    return Finding(topic, State.WARN if unknown else State.FAIL, light.detail, hint)
 
 
 def _discovery(plan: Plan, lights: Lights) -> Finding:
     if lights.types is None:
-        return Finding("discovery", State.UNKNOWN, "the API server did not say which types it serves")
+        return Finding("discovery", State.WARN, "the API server did not say which types it serves")
     wanted = {question.resource.label for question in plan.questions}
     absent = sorted(wanted - lights.types)
     if absent:
         hint = "questions about them prove nothing; is this the API server that you mean?"
-        return Finding("discovery", State.MISSING, f"not served: {', '.join(absent)}", hint)
-    return Finding("discovery", State.FINE, f"{len(lights.types)} types served, {len(wanted)} asked about")
+        return Finding("discovery", State.FAIL, f"not served: {', '.join(absent)}", hint)
+    return Finding("discovery", State.OK, f"{len(lights.types)} types served, {len(wanted)} asked about")
 
 
 def _doors(plan: Plan, accounts: Sequence[str], lights: Mapping[str, Lights]) -> Iterator[Finding]:
@@ -195,7 +242,7 @@ def _doors(plan: Plan, accounts: Sequence[str], lights: Mapping[str, Lights]) ->
                 shut += 1
                 yield _finding(f"door of {target} ({name})", worst, _DOOR_HINT, unknown=not asked)
     if not shut:
-        yield Finding("doors", State.FINE, f"{len(plan.scope.targets)} targets, all open")
+        yield Finding("doors", State.OK, f"{len(plan.scope.targets)} targets, all open")
 
 
 def _relay_hint(error: ClientError) -> str:
@@ -214,7 +261,7 @@ def _relay_hint(error: ClientError) -> str:
 
 def _reached(topic: str, place: Place) -> Finding:
     hint = "apply deploy/network-policy-monitoring.yaml: who can push can silence, and invent pages"
-    return Finding(topic, State.MISSING, f"{place} connects from here", hint)
+    return Finding(topic, State.FAIL, f"{place} connects from here", hint)
 
 
 async def _tried(places: Sequence[Place]) -> list[Reach]:

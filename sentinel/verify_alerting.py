@@ -34,8 +34,17 @@ class Places:
     alertmanagers: tuple[str, ...] = ()
 
 
-async def verify(places: Places, wishes: Wishes) -> Inspection:
-    """Read everything, and work it out. Nothing is changed anywhere, and nothing raised for what cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What runs, as far as it could be read; `unread` says in sentences what could not."""
+
+    prometheus: Prometheus | None
+    managers: tuple[Alertmanager, ...]
+    unread: tuple[str, ...]
+
+
+async def look(places: Places) -> Live:
+    """Read everything. Nothing is changed anywhere, and nothing raised for what cannot be read."""
     unread: list[str] = []
     async with Reader() as reader:
         found = await _prometheus(reader, places.prometheus, unread)
@@ -47,8 +56,14 @@ async def verify(places: Places, wishes: Wishes) -> Inspection:
         unread.append("no Alertmanager: Prometheus posts to none, and none was named")
     if found is not None and places.alertmanagers:
         managers = await _known(found, managers)
+    return Live(found, tuple(managers), tuple(unread))
+
+
+async def verify(places: Places, wishes: Wishes) -> Inspection:
+    """Read everything, and work it out."""
+    live = await look(places)
     # Megabytes of routes for each alert take a second; whoever else runs on this loop need not wait for it.
-    return await asyncio.to_thread(inspect, found, managers, wishes, unread)
+    return await asyncio.to_thread(inspect, live.prometheus, live.managers, wishes, live.unread)
 
 
 async def _prometheus(reader: Reader, url: str, unread: list[str]) -> Prometheus | None:

@@ -28,6 +28,18 @@ _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 _NOT_LET_OUT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EACCES, errno.ECONNRESET, errno.ETIMEDOUT})
 
 
+async def look_up(host: str) -> Reach:
+    """Whether a name has an address: OPEN, SHUT where there is none, UNTRIED where nobody could be asked."""
+    try:
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return Reach.SHUT if error.errno in _NO_SUCH_NAME else Reach.UNTRIED
+    except (OSError, UnicodeError, TimeoutError):
+        return Reach.UNTRIED
+    return Reach.OPEN
+
+
 async def connect(host: str, port: int, within: float) -> Reach:
     """Open a connection to each address of a host, and close it without a word. `within` in seconds, for each."""
     loop = asyncio.get_running_loop()

@@ -110,6 +110,16 @@ def wrong(message: str) -> NoReturn:
     raise typer.Exit(BAD_CONFIG)
 
 
+def place(option: str, text: str, *schemes: str) -> str:
+    """The URL given for this option; a wrong one ends with 2."""
+    from sentinel.settings.words import url
+
+    try:
+        return str(url(*schemes)(text))
+    except ValueError as error:
+        wrong(f"{option}: {error}")
+
+
 def seconds(text: str, option: str = "--for") -> float:
     """Seconds of a duration given on the command line."""
     from sentinel.settings.duration import parse

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sentinel.commands.common import AsWhat, Output, load, print_json, run_async, seconds, wrong
+from sentinel.commands.common import AsWhat, Output, load, place, print_json, run_async, seconds, wrong
 
 
 def verify_alerting(
@@ -31,8 +31,8 @@ def verify_alerting(
     from sentinel.reports import page_time
     from sentinel.verify_alerting import Places, verify
 
-    urls = [_place("--prometheus", prometheus, "http", "https")]
-    urls += [_place("--alertmanager", url, "http", "https", "dns+http", "dns+https") for url in alertmanager or []]
+    urls = [place("--prometheus", prometheus, "http", "https")]
+    urls += [place("--alertmanager", url, "http", "https", "dns+http", "dns+https") for url in alertmanager or []]
     try:
         re.compile(pager)
     except re.error as error:
@@ -60,12 +60,3 @@ def _promised(config: Path | None) -> tuple[float, float | None]:
     if settings.is_witness:
         return promise, None
     return promise, plan_of(settings).worst_page - PAGE_SECONDS
-
-
-def _place(option: str, text: str, *schemes: str) -> str:
-    from sentinel.settings.words import url
-
-    try:
-        return str(url(*schemes)(text))
-    except ValueError as error:
-        wrong(f"{option}: {error}")

@@ -50,6 +50,29 @@ async def review(connection: Connection, token: str, namespace: str) -> Review |
     return found if found is not None else f"rules review of {namespace}: not understood"
 
 
+async def version(connection: Connection, token: str | None) -> str | None:
+    """Its gitVersion, e.g. v1.36.3, None when it does not say."""
+    reply = await connection.ask(Request("GET", "/version", token, JSON, keep=OWN_REPLY))
+    found = _dig(reply, "gitVersion") if reply.status == 200 else None
+    return clean(found, 40) if isinstance(found, str) else None
+
+
+async def may(connection: Connection, token: str, verb: str, label: str, namespace: str = "") -> bool | str:
+    """Whether this account may do so, or why that is not known.
+
+    `label`: `pods`, `roles.rbac.authorization.k8s.io`, or `serviceaccounts/token`, which is asked of `sentinel`.
+    """
+    plural, _, group = label.partition(".")
+    resource, _, below = plural.partition("/")
+    asked = {"verb": verb, "group": group, "resource": resource, "subresource": below, "namespace": namespace}
+    if below:
+        asked["name"] = "sentinel"
+    body = {"spec": {"resourceAttributes": asked}}
+    reply = await _post(connection, f"{_AUTHORIZATION}/selfsubjectaccessreviews", token, body, OWN_REPLY)
+    allowed = _dig(reply, "status", "allowed") if reply.status == 201 else None
+    return allowed if isinstance(allowed, bool) else said(reply)
+
+
 async def cause(connection: Connection, token: str, question: Question) -> str:
     """The binding that lets us in, in the API server's words; empty when it names none."""
     reply = await connection.ask(request_of(review_of(question), token))

@@ -7,9 +7,9 @@ from enum import StrEnum
 class State(StrEnum):
     """What a finding means to whoever installs us."""
 
-    FINE = "fine"  # as it should be
-    MISSING = "missing"  # wrong, and the hint says what to do
-    UNKNOWN = "unknown"  # could not be seen from here
+    OK = "ok"  # as it should be
+    FAIL = "fail"  # missing or wrong, and the hint says what to do
+    WARN = "warn"  # could not be seen from here, and so may be either
     LEFT_OUT = "left out"  # not configured, and that may be on purpose
 
 
@@ -31,14 +31,14 @@ class Diagnosis:
 
     @property
     def state(self) -> State:
-        """Missing beats unknown beats fine."""
+        """The worst: what fails beats what could not be seen."""
         found = {finding.state for finding in self.findings}
-        return next((state for state in (State.MISSING, State.UNKNOWN) if state in found), State.FINE)
+        return next((state for state in (State.FAIL, State.WARN) if state in found), State.OK)
 
     @property
     def exit_code(self) -> int:
-        """0 fine, 1 something is missing, 3 something could not be seen."""
-        return {State.FINE: 0, State.MISSING: 1, State.UNKNOWN: 3}[self.state]
+        """0 ok, 1 something fails, 3 something could not be seen."""
+        return {State.OK: 0, State.FAIL: 1, State.WARN: 3}[self.state]
 
     def as_json(self) -> dict[str, object]:
         """For programs."""
@@ -47,14 +47,14 @@ class Diagnosis:
 
 
 def text(seen: Diagnosis) -> str:
-    """For people: a table, and below each thing that is missing what to do."""
+    """For people: a table, and below each thing that is not ok what to do."""
     wide = max((len(finding.topic) for finding in seen.findings), default=0)
     lines = []
     for finding in seen.findings:
         lines.append(f"{finding.state.value:<9} {finding.topic:<{wide}}  {finding.detail}".rstrip())
-        if finding.hint and finding.state is not State.FINE:
+        if finding.hint and finding.state is not State.OK:
             lines.append(f"{'':<9} {'':<{wide}}  -> {finding.hint}")
-    missing = sum(finding.state is State.MISSING for finding in seen.findings)
-    unknown = sum(finding.state is State.UNKNOWN for finding in seen.findings)
-    lines.append(f"{missing} missing, {unknown} unknown, of {len(seen.findings)}")
+    failing = sum(finding.state is State.FAIL for finding in seen.findings)
+    unseen = sum(finding.state is State.WARN for finding in seen.findings)
+    lines.append(f"{failing} fail, {unseen} could not be seen from here, of {len(seen.findings)}")
     return "\n".join(lines) + "\n"

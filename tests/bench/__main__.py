@@ -1,11 +1,25 @@
-"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon console cost daemon gateway page
+"""`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon console cost daemon gateway page pushed
 relay network watch witness."""
 
 import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import beacon, console, cost, daemon, gateway, network, page, peers, relay, table, watch, witness
+from tests.bench import (
+    beacon,
+    console,
+    cost,
+    daemon,
+    gateway,
+    network,
+    page,
+    peers,
+    pushed,
+    relay,
+    table,
+    watch,
+    witness,
+)
 from tests.bench.table import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -16,6 +30,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "gateway": gateway.measure,
     "network": network.measure,
     "page": page.measure,
+    "pushed": pushed.measure,
     "relay": relay.measure,
     "watch": watch.measure,
     "witness": witness.measure,

@@ -1,5 +1,6 @@
 """The doctor on a real cluster: well it finds nothing, and each thing that is taken away it names."""
 
+import asyncio
 import contextlib
 import json
 import subprocess
@@ -21,6 +22,7 @@ from tests.cluster.ground import Ground
 from tests.deploy import chart
 from tests.support.alertmanager import Alertmanager, config
 from tests.support.authority import Authority
+from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.proxy import Answer, Forward, Request
 from tests.support.sentinels import COMMAND
@@ -76,20 +78,22 @@ def rows(seen: Diagnosis, state: State) -> dict[str, str]:
 async def test_where_all_is_well_nothing_is_missing(patient: Patient) -> None:
     seen = await patient.examine()
 
-    assert rows(seen, State.MISSING) == rows(seen, State.UNKNOWN) == {}
+    assert rows(seen, State.FAIL) == rows(seen, State.WARN) == {}
     assert seen.exit_code == 0
-    assert rows(seen, State.FINE).keys() == {
+    assert rows(seen, State.OK).keys() == {
         "API server",
         "token (self)",
         "whoami (self)",
         "canary (self)",
         "decoy (self)",
+        "version",
         "discovery",
         "doors",
         "clock",
         "no way to Alertmanager",
     }
-    assert rows(seen, State.LEFT_OUT).keys() == {"relay"}
+    assert rows(seen, State.LEFT_OUT).keys() == {"CRDs", "relay", "roster", "DNS"}
+    assert "v1.36" in rows(seen, State.OK)["version"]
 
 
 async def test_a_door_that_is_shut_is_named(scene: Ground, patient: Patient) -> None:
@@ -97,7 +101,7 @@ async def test_a_door_that_is_shut_is_named(scene: Ground, patient: Patient) -> 
 
     seen = await patient.examine()
 
-    assert list(rows(seen, State.MISSING)) == ["door of team-b (self)"]
+    assert list(rows(seen, State.FAIL)) == ["door of team-b (self)"]
     assert seen.exit_code == 1
 
 
@@ -106,7 +110,7 @@ async def test_decoys_that_are_gone_are_named(scene: Ground, patient: Patient) -
 
     seen = await patient.examine()
 
-    assert list(rows(seen, State.MISSING)) == ["decoy (self)"]
+    assert list(rows(seen, State.FAIL)) == ["decoy (self)"]
 
 
 async def test_a_beacon_that_we_may_not_read_is_named(scene: Ground, patient: Patient) -> None:
@@ -114,13 +118,13 @@ async def test_a_beacon_that_we_may_not_read_is_named(scene: Ground, patient: Pa
 
     seen = await patient.examine()
 
-    assert list(rows(seen, State.MISSING)) == ["canary (self)"]
+    assert list(rows(seen, State.FAIL)) == ["canary (self)"]
 
 
 async def test_the_token_of_somebody_else_is_named(scene: Ground, patient: Patient) -> None:
     (patient.folder / "token").write_text(scene.cluster.token_for("team-b"))
 
-    missing = rows(await patient.examine(), State.MISSING)
+    missing = rows(await patient.examine(), State.FAIL)
 
     assert {"token (self)", "whoami (self)"} <= missing.keys()
     assert "system:serviceaccount:team-b:sentinel" in missing["whoami (self)"]
@@ -131,7 +135,7 @@ async def test_without_a_token_that_is_said(patient: Patient) -> None:
 
     seen = await patient.examine()
 
-    assert "token file" in rows(seen, State.MISSING)["token (self)"]
+    assert "token file" in rows(seen, State.FAIL)["token (self)"]
     assert seen.exit_code == 1
 
 
@@ -140,9 +144,9 @@ async def test_an_api_server_that_is_not_there_is_what_is_missing_and_the_rest_i
 
     seen = await patient.examine()
 
-    assert list(rows(seen, State.MISSING)) == ["API server"]
-    assert {"whoami (self)", "door of team-b (self)", "discovery", "clock"} <= rows(seen, State.UNKNOWN).keys()
-    assert "no way to Alertmanager" in rows(seen, State.FINE)
+    assert list(rows(seen, State.FAIL)) == ["API server"]
+    assert {"whoami (self)", "door of team-b (self)", "discovery", "clock"} <= rows(seen, State.WARN).keys()
+    assert "no way to Alertmanager" in rows(seen, State.OK)
     assert seen.exit_code == 1
 
 
@@ -150,13 +154,13 @@ async def test_another_ca_is_what_is_missing(patient: Patient, tmp_path_factory:
     other = Authority(tmp_path_factory.mktemp("other"))
     (patient.folder / "ca.crt").write_bytes(other.ca_file.read_bytes())
 
-    assert "tls" in rows(await patient.examine(), State.MISSING)["API server"]
+    assert "tls" in rows(await patient.examine(), State.FAIL)["API server"]
 
 
 async def test_a_clock_that_is_wrong_is_named(scene: Ground, patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.front.fault = at_another_time
 
-    missing = rows(await patient.examine(), State.MISSING)
+    missing = rows(await patient.examine(), State.FAIL)
 
     assert "ahead of the API server's" in missing["clock"]
     assert missing.keys() == {"clock"}
@@ -174,7 +178,7 @@ async def test_an_alertmanager_that_connects_is_a_failure(patient: Patient) -> N
 
         seen = await patient.examine(place, Place("127.0.0.1", free_port()))
 
-    assert rows(seen, State.MISSING) == {"no way to Alertmanager": f"{place} connects from here"}
+    assert rows(seen, State.FAIL) == {"no way to Alertmanager": f"{place} connects from here"}
     assert seen.exit_code == 1
 
 
@@ -194,7 +198,7 @@ async def test_where_everything_connects_nothing_is_known(patient: Patient, monk
 
         seen = await patient.examine(Place(host, int(port)))
 
-    assert rows(seen, State.UNKNOWN).keys() == {"no way to Alertmanager"}
+    assert rows(seen, State.WARN).keys() == {"no way to Alertmanager"}
     assert seen.exit_code == 3
 
 
@@ -204,7 +208,7 @@ async def test_a_relay_that_takes_our_token_is_fine_and_nothing_is_pushed(
     async with relay(scene, patient, tmp_path_factory.mktemp("relay")) as stand:
         seen = await patient.examine()
 
-        assert "takes our token" in rows(seen, State.FINE)["relay"]
+        assert "takes our token" in rows(seen, State.OK)["relay"]
         assert stand.results == {"taken": 1}
         assert not stand.taken
 
@@ -215,7 +219,7 @@ async def test_a_relay_that_does_not_know_us_is_named_with_what_to_do(
     async with relay(scene, patient, tmp_path_factory.mktemp("relay"), audience="somebody-else"):
         found = next(row for row in (await patient.examine()).findings if row.topic == "relay")
 
-    assert found.state is State.MISSING
+    assert found.state is State.FAIL
     assert "401" in found.detail
     assert "audience" in found.hint
 
@@ -229,7 +233,7 @@ async def test_a_relay_that_is_not_there_is_named(patient: Patient) -> None:
 
     found = next(row for row in (await patient.examine()).findings if row.topic == "relay")
 
-    assert found.state is State.MISSING
+    assert found.state is State.FAIL
     assert "NetworkPolicy" in found.hint
 
 
@@ -251,10 +255,10 @@ def test_the_command_prints_a_table_or_json_and_ends_with_what_was_found(patient
         table = command(patient, "--alertmanager", address)
 
     found: Mapping[str, Any] = json.loads(told.stdout)
-    assert (told.returncode, found["verdict"]) == (1, "missing")
-    assert [row["topic"] for row in found["findings"] if row["state"] == "missing"] == ["no way to Alertmanager"]
+    assert (told.returncode, found["verdict"]) == (1, "fail")
+    assert [row["topic"] for row in found["findings"] if row["state"] == "fail"] == ["no way to Alertmanager"]
     assert table.returncode == 1
-    assert f"missing   no way to Alertmanager  {address.removeprefix('http://')} connects from here" in table.stdout
+    assert f"fail      no way to Alertmanager  {address.removeprefix('http://')} connects from here" in table.stdout
     assert "-> apply deploy/network-policy-monitoring.yaml" in table.stdout
     assert table.stderr == ""
 
@@ -264,6 +268,67 @@ def test_an_address_that_is_none_is_a_wrong_use(patient: Patient) -> None:
 
     assert ended.returncode == 2
     assert "--alertmanager: found 'http://['" in ended.stderr
+
+
+class TestWitness:
+    """The witness's own lines, with its own rights on a real API server."""
+
+    @pytest.fixture
+    def witness(self, scene: Ground, tmp_path: Path) -> Iterator[Patient]:
+        made = Patient(scene, tmp_path)
+        objects = chart.render(chart.values() | WITNESSED)
+        made.config = yaml.safe_load(witness_file(objects))
+        made.config["paging"] = {}
+        rights = [one for one in objects if is_rights(one)]
+        scene.cluster.admin.apply(*rights)
+        (tmp_path / "token").write_text(scene.cluster.token_for("sentinel-system", "sentinel-witness"))
+        yield made
+        scene.cluster.admin.delete(*rights)
+
+    async def test_with_the_charts_rights_they_are_ok_and_each_that_is_taken_is_named(
+        self, scene: Ground, witness: Patient
+    ) -> None:
+        seen = await witness.examine()
+        assert rows(seen, State.FAIL) == rows(seen, State.WARN) == {}
+        assert {"API server", "version", "rights"} == rows(seen, State.OK).keys()
+
+        binding = next(one for one in chart.render(chart.values() | WITNESSED) if is_cluster_binding(one))
+        scene.cluster.admin.delete(binding)
+        await asyncio.to_thread(
+            eventually, lambda: "rights" in rows(asyncio.run(witness.examine()), State.FAIL), 20, "RBAC is seen"
+        )
+        lacking = rows(await witness.examine(), State.FAIL)["rights"]
+        assert "may not get roles.rbac.authorization.k8s.io" in lacking
+        assert "20 in all" in lacking
+
+    async def test_as_somebody_else_its_rights_are_not_seen_from_here(self, scene: Ground, witness: Patient) -> None:
+        (witness.folder / "token").write_text(scene.cluster.token_for("team-a"))
+
+        seen = await witness.examine()
+
+        assert "not seen from here: we are system:serviceaccount:team-a:sentinel" in rows(seen, State.WARN)["rights"]
+        assert seen.exit_code == 3
+
+
+WITNESSED = {
+    "tenants": [{"name": name, "namespaces": [name]} for name in ("team-a", "team-b")],
+    "witness": {"enabled": True},
+    "monitor": {"enabled": False},
+}
+
+
+def witness_file(objects: list[chart.Object]) -> str:
+    return str(chart.one(objects, "ConfigMap", "sentinel-witness", "sentinel-system")["data"]["witness.yaml"])
+
+
+def is_rights(one: chart.Object) -> bool:
+    return one["metadata"]["name"] == "sentinel-witness" and one["kind"] in (
+        *("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
+    )
+
+
+def is_cluster_binding(one: chart.Object) -> bool:
+    return is_rights(one) and one["kind"] == "ClusterRoleBinding"
 
 
 def command(patient: Patient, *words: str) -> "subprocess.CompletedProcess[str]":
