@@ -111,7 +111,7 @@ class Board:
             "timepicker": {},
             "timezone": "utc",
             "weekStart": "",
-            "annotations": {"list": [_fired()]},
+            "annotations": {"list": [_fired(by_cluster=any(one["name"] == "cluster" for one in self.variables))]},
             "links": [_siblings()],
             "templating": {"list": [_data_source(), *self.variables]},
             "panels": list(self._panels()),
@@ -214,15 +214,16 @@ def _siblings() -> Json:
     }
 
 
-def _fired() -> Json:
+def _fired(*, by_cluster: bool) -> Json:
     """Pages as marks on every course: what else moved when this one fired."""
+    of_cluster = ',cluster=~"$cluster"' if by_cluster else ""
     return {
         "name": "Pages",
         "datasource": SOURCE,
         "enable": True,
         "hide": False,
         "iconColor": "red",
-        "expr": 'ALERTS{alertname=~"Sentinel.+",alertstate="firing",severity="critical",cluster=~"$cluster"}',
+        "expr": f'ALERTS{{alertname=~"Sentinel.+",alertstate="firing",severity="critical"{of_cluster}}}',
         "titleFormat": "{{alertname}}",
         "textFormat": "{{tenant}} {{target}} {{gateway}}",
         "step": "30s",

@@ -4,15 +4,19 @@ from tests.dashboards.board import GOOD_AT_ZERO, Board, Query, Row, variable
 from tests.dashboards.panels import lines, stacked, stat, states, table
 
 ASKED = 'cluster=~"$cluster",gateway=~"$gateway"'
+SEEN = f'{ASKED},job=~"$job"'
+"""By whom: witness and tenants see the same outage, each with bounds of its own."""
 GOOD = "served_primary|failed_over|served_unknown|degraded_graceful"
 UPPER = 'bound="upper",stage="stable"'
+BOUND = "gateway, from, to, stage, bound"
 OURS = "harness_error"
 """Says nothing about the gateway."""
 
 
 def rate(name: str, *labels: str) -> str:
     """How much of a counter each second."""
-    chosen = ",".join((ASKED, *labels))
+    # A browser visits pages, and nobody else does.
+    chosen = ",".join((ASKED if name.startswith("page_") else SEEN, *labels))
     return f"rate(sentinel_gateway_{name}{{{chosen}}}[$__rate_interval])"
 
 
@@ -24,7 +28,7 @@ def slowest(quantile: float, name: str, *by: str, more: str = "") -> str:
 
 def grown(name: str, more: str = "") -> str:
     """By how much a counter grew in the chosen time. What began within it began at 0, which no scrape saw."""
-    series = f"sentinel_gateway_{name}{{{','.join(filter(None, (ASKED, more)))}}}"
+    series = f"sentinel_gateway_{name}{{{','.join(filter(None, (SEEN, more)))}}}"
     return f"(increase({series}[$__range]) and {series} offset $__range or {series})"
 
 
@@ -37,6 +41,7 @@ def longest(name: str, *by: str, more: str = "") -> str:
 
 CLUSTER = variable("cluster", "Cluster", "sentinel_build_info")
 GATEWAY = variable("gateway", "Gateway", "sentinel_gateway_period_seconds")
+JOB = variable("job", "Seen by", "sentinel_gateway_period_seconds")
 
 ANSWERED = Row(
     "Are users answered?",
@@ -53,15 +58,15 @@ ANSWERED = Row(
             "For how long who asked first in an outage that lasts has been waiting; 0 while there is none. Above the limit "
             "of the gateway SentinelFailoverSlow pages.",
             "s",
-            f"max(sentinel_gateway_failover_open_user_seconds{{{ASKED}}})",
+            f"max(sentinel_gateway_failover_open_user_seconds{{{SEEN}}})",
             steps=((None, "green"), (5, "yellow"), (20, "orange"), (30, "red")),
         ),
         stat(
             "Good or graceful",
             "Share of the completions of the chosen time that were whole answers, or the message agreed on for bad times.",
             "percentunit",
-            f'sum(increase(sentinel_gateway_probes_total{{{ASKED},outcome=~"{GOOD}"}}[$__range])) / '
-            f'sum(increase(sentinel_gateway_probes_total{{{ASKED},outcome!="{OURS}"}}[$__range]))',
+            f'sum(increase(sentinel_gateway_probes_total{{{SEEN},outcome=~"{GOOD}"}}[$__range])) / '
+            f'sum(increase(sentinel_gateway_probes_total{{{SEEN},outcome!="{OURS}"}}[$__range]))',
             steps=((None, "red"), (0.95, "orange"), (0.99, "green")),
             more={"fieldConfig": {"defaults": {"min": 0, "max": 1, "decimals": 2}}},
         ),
@@ -77,7 +82,7 @@ ANSWERED = Row(
             "Beyond the promise",
             "Episodes of the chosen time that were felt, or proven, to be longer than the gateway's limit.",
             "short",
-            f"sum(increase(sentinel_gateway_failover_pages_total{{{ASKED}}}[$__range]))",
+            f"sum(increase(sentinel_gateway_failover_pages_total{{{SEEN}}}[$__range]))",
             steps=((None, "green"), (0.5, "red")),
             more={"fieldConfig": {"defaults": {"decimals": 0}}},
         ),
@@ -85,7 +90,7 @@ ANSWERED = Row(
             "Budget spent",
             "Share of the day's tokens that are spent. At 1 nobody is asked any more until tomorrow.",
             "percentunit",
-            f"max(sentinel_gateway_budget_ratio{{{ASKED}}})",
+            f"max(sentinel_gateway_budget_ratio{{{SEEN}}})",
             steps=((None, "green"), (0.8, "orange"), (1, "red")),
             more={"fieldConfig": {"defaults": {"min": 0, "max": 1}}},
         ),
@@ -100,8 +105,8 @@ FAILOVERS = Row(
             "An episode is a mountain: it grows while users wait, and ends with a good answer. The line is the default "
             "limit, 30 s. Felt: by who asked first and kept asking. Lower bound: proven by who asked later.",
             "s",
-            Query(f"max by (gateway) (sentinel_gateway_failover_open_user_seconds{{{ASKED}}})", "{{gateway}}, felt"),
-            Query(f"max by (gateway) (sentinel_gateway_failover_open_seconds{{{ASKED}}})", "{{gateway}}, lower bound"),
+            Query(f"max by (gateway) (sentinel_gateway_failover_open_user_seconds{{{SEEN}}})", "{{gateway}}, felt"),
+            Query(f"max by (gateway) (sentinel_gateway_failover_open_seconds{{{SEEN}}})", "{{gateway}}, lower bound"),
             width=12,
             limit=30,
         ),
@@ -109,17 +114,17 @@ FAILOVERS = Row(
             "Who answers",
             "The provider that gave the last answers, for each gateway.",
             Query(
-                f"max by (gateway, provider) (sentinel_gateway_serving_provider{{{ASKED}}})", "{{gateway}} {{provider}}"
+                f"max by (gateway, provider) (sentinel_gateway_serving_provider{{{SEEN}}})", "{{gateway}} {{provider}}"
             ),
             {0: ("does not", "transparent"), 1: ("answers", "green")},
             width=12,
         ),
         table(
             "Episodes, by verdict",
-            "How the episodes of the chosen time ended. Indeterminate: the limit lies between the bounds. Invalid: we were "
+            "How the episodes of the chosen time ended, each as often as somebody saw it. Indeterminate: the limit lies between the bounds. Invalid: we were "
             "disturbed ourselves.",
             "short",
-            f"round(sum by (gateway, from, to, verdict) (increase(sentinel_gateway_failover_events_total{{{ASKED}}}[$__range]))) > 0",
+            f"round(sum by (gateway, from, to, verdict) (increase(sentinel_gateway_failover_events_total{{{SEEN}}}[$__range]))) > 0",
             {"gateway": "Gateway", "from": "From", "to": "To", "verdict": "Verdict", "Value": "Episodes"},
             width=9,
         ),
@@ -128,7 +133,7 @@ FAILOVERS = Row(
             "Between these the truth lies, for the episodes of the chosen time: first is the first good answer, stable is the "
             "first of three in a row.",
             "s",
-            f"{grown('failover_seconds_sum')} / ({grown('failover_seconds_count')} > 0)",
+            f"sum by ({BOUND}) ({grown('failover_seconds_sum')}) / (sum by ({BOUND}) ({grown('failover_seconds_count')}) > 0)",
             {
                 "gateway": "Gateway",
                 "from": "From",
@@ -149,6 +154,37 @@ FAILOVERS = Row(
             f'label_replace({longest("failback_seconds")}, "what", "failback", "", "")',
             {"gateway": "Gateway", "what": "What", "Value": "Seconds"},
             width=6,
+        ),
+    ),
+)
+
+BUDGET = Row(
+    "Error budget",
+    (
+        lines(
+            "Good or graceful",
+            "Share of the gateway's answers in the last hour, and over thirty days, by which the budget goes.",
+            "percentunit",
+            Query(f"min by (gateway) (gateway:sentinel_answers_good:ratio_rate1h{{{ASKED}}})", "{{gateway}}, 1 hour"),
+            Query(f"min by (gateway) (gateway:sentinel_answers_good:ratio_rate30d{{{ASKED}}})", "{{gateway}}, 30 days"),
+            width=10,
+        ),
+        table(
+            "Left of this month's",
+            "Of what may be bad in thirty days (`gatewayObjective`): 1 is all of it, below 0 more was bad than there was.",
+            "percentunit",
+            f"min by (gateway) (gateway:sentinel_answers_error_budget:remaining{{{ASKED}}})",
+            {"gateway": "Gateway", "Value": "Left"},
+            width=7,
+        ),
+        table(
+            "Failovers in time",
+            "Share of the failovers of thirty days that were proven to be within the gateway's limit. All of them is the "
+            "promise.",
+            "percentunit",
+            f"min by (gateway) (gateway:sentinel_failover_in_time:ratio_increase30d{{{ASKED}}})",
+            {"gateway": "Gateway", "Value": "In time"},
+            width=7,
         ),
     ),
 )
@@ -208,7 +244,7 @@ PROVIDERS = Row(
         states(
             "Who could answer",
             "Whether a provider answered when it was last asked itself, past the gateway.",
-            Query(f"max by (gateway, provider) (sentinel_gateway_provider_up{{{ASKED}}})", "{{gateway}} {{provider}}"),
+            Query(f"max by (gateway, provider) (sentinel_gateway_provider_up{{{SEEN}}})", "{{gateway}} {{provider}}"),
             {0: ("no", "red"), 1: ("yes", "green")},
             width=12,
         ),
@@ -236,7 +272,7 @@ COST = Row(
             "Between two questions",
             "Bounds are at best as narrow as this; 0 while the budget is used up.",
             "s",
-            Query(f"max by (gateway) (sentinel_gateway_period_seconds{{{ASKED}}})", "{{gateway}}"),
+            Query(f"max by (gateway) (sentinel_gateway_period_seconds{{{SEEN}}})", "{{gateway}}"),
             width=6,
         ),
         lines(
@@ -251,7 +287,7 @@ COST = Row(
             "Under way",
             "Questions that wait for their answer now.",
             "short",
-            Query(f"max by (gateway) (sentinel_gateway_probes_inflight{{{ASKED}}})", "{{gateway}}"),
+            Query(f"max by (gateway) (sentinel_gateway_probes_inflight{{{SEEN}}})", "{{gateway}}"),
             width=6,
         ),
     ),
@@ -289,6 +325,6 @@ BOARD = Board(
     "gateways",
     "Tenant sentinel: gateways",
     "Whether users of LLM gateways are answered, by whom, and for how long nobody answered when a provider died.",
-    (CLUSTER, GATEWAY),
-    (ANSWERED, FAILOVERS, ANSWERS, PROVIDERS, COST, PAGE),
+    (CLUSTER, GATEWAY, JOB),
+    (ANSWERED, FAILOVERS, BUDGET, ANSWERS, PROVIDERS, COST, PAGE),
 )

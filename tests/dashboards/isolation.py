@@ -190,6 +190,37 @@ PROOF = Row(
     ),
 )
 
+BUDGET = Row(
+    "Error budget",
+    (
+        stat(
+            "Left of this month's",
+            "Of what may stay unproven in thirty days: 1 is all of it, below 0 more was unproven than there was. That a proven "
+            "answer was a breach has no budget: it pages.",
+            "percentunit",
+            'min(cluster:sentinel_isolation_error_budget:remaining{cluster=~"$cluster"})',
+            steps=((None, "red"), (0, "orange"), (0.25, "green")),
+        ),
+        stat(
+            "Denied, of what was proven",
+            "In the last hour, at the tenant where it is lowest. All of it is the promise.",
+            "percentunit",
+            'min(cluster:sentinel_isolation_denied:ratio_rate1h{cluster=~"$cluster"})',
+            steps=((None, "red"), (1, "green")),
+            more={"fieldConfig": {"defaults": {"decimals": 3}}},
+        ),
+        lines(
+            "Proven, of all that was asked",
+            "Answers that prove something, held or breached, in each tenant's last five minutes; and of the whole cluster over "
+            "thirty days, by which the budget goes.",
+            "percentunit",
+            Query(f"min by (tenant) (tenant:sentinel_isolation_proven:ratio_rate5m{{{ASKED}}})", "{{tenant}}"),
+            Query('min(cluster:sentinel_isolation_proven:ratio_rate30d{cluster=~"$cluster"})', "cluster, 30 days"),
+            width=16,
+        ),
+    ),
+)
+
 ASKING = Row(
     "Asking",
     (
@@ -284,5 +315,5 @@ BOARD = Board(
     "Tenant sentinel: isolation",
     "Whether no tenant can read another tenant's things, and whether that is proven.",
     (CLUSTER, TENANT, TARGET),
-    (KEPT, BORDERS, PROOF, ASKING, NETWORK),
+    (KEPT, BORDERS, PROOF, BUDGET, ASKING, NETWORK),
 )

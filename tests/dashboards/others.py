@@ -17,7 +17,8 @@ from sentinel.core.api.plan import Scope, make
 from sentinel.core.claim import Result, Told
 from sentinel.core.gateway import outcome as worth
 from sentinel.core.gateway.chat_page import Judged, Outcome, Visited
-from sentinel.core.gateway.news import Probed, Stand
+from sentinel.core.gateway.failover import Bounds, Episode, Verdict
+from sentinel.core.gateway.news import Ended, Probed, Stand
 from sentinel.core.gateway.provider import Served
 from sentinel.core.net.net_gates import NetGate
 from sentinel.core.paging import ours, page_drill
@@ -103,6 +104,13 @@ class Others:
         outcome = Outcome.GRACEFUL if self.ticks % 5 == 0 else Outcome.GOOD
         judged = Judged(outcome, "", 2.1, 200, opened=0.4, first=0.9)
         self.pages.put(Visited(GATEWAY, now, judged, "", 0))
+
+    def kill(self) -> None:
+        """The first provider is dead, and the second one answers."""
+        self.killed = True
+        bounds = Bounds(2.8, 3.6)
+        episode = Episode(Verdict.PASS, *PROVIDERS, 0.0, 3.6, first=bounds, stable=bounds, user=3.3, bad=6)
+        self.gateways.put(Ended(GATEWAY, episode, pages=False, within=30.0))
 
     def _drill(self, now: float) -> None:
         """A page drill of each way is over; the rule's is late in the end."""

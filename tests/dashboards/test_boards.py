@@ -62,6 +62,16 @@ def test_every_label_that_is_asked_for_is_one_that_the_series_has(name: str) -> 
 
 
 @each
+def test_every_choice_that_is_asked_by_can_be_made(name: str) -> None:
+    known = {one["name"] for one in BOARDS[name]["templating"]["list"]} | {"__rate_interval", "__range", "__interval"}
+    marks = [mark["expr"] for mark in BOARDS[name]["annotations"]["list"]]
+    chosen = [variable["definition"] for variable in variables(name).values()]
+
+    for text in (*marks, *chosen, *(asked.query["expr"] for asked in queries(name))):
+        assert set(re.findall(r"\$\{?(\w+)", text)) <= known, text
+
+
+@each
 def test_all_tenants_are_not_the_witness_which_has_no_tenant(name: str) -> None:
     for variable in variables(name).values():
         assert re.fullmatch(variable["allValue"], "team-a")
