@@ -10,6 +10,7 @@ Prometheus of its own. Long units are given out first, files of short tests last
 """
 
 import os
+import random
 from typing import Any
 
 import pytest
@@ -61,6 +62,11 @@ def rank(nodeid: str) -> tuple[int, bool]:
     if folder in FIRST:
         return FIRST.index(folder), unit_of(nodeid) == "ground"
     return len(FIRST) + (folder in LAST), False
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Workers number the tests: tables that were made of sets must have one order in all of them."""
+    os.environ.setdefault("PYTHONHASHSEED", str(random.getrandbits(32)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shards:

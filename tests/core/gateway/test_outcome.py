@@ -316,7 +316,7 @@ def test_another_tenants_answer_is_cross_talk_and_an_old_one_of_ours_is_a_cache(
     assert (old.cross_talk, old.stale) == (False, True)
 
 
-@pytest.mark.parametrize("trouble", OUR_TROUBLES)
+@pytest.mark.parametrize("trouble", sorted(OUR_TROUBLES))
 def test_our_own_fault_is_never_the_gateways(trouble):
     for case in (heard(body=FINE, trouble=trouble), heard(500, r.NGINX_502, trouble=trouble)):
         assert judge(case, ASKED, r.expected()).outcome is O.HARNESS_ERROR
