@@ -39,7 +39,7 @@ class Beliefs:
 
         What a wider breach stands for is known as long as that breach is.
         """
-        if question in self.subsumed:
+        if self.subsumed and question in self.subsumed:
             return self._widest(question.identity)
         return self.standings.get(question, _NEW).last_conclusive
 
@@ -82,8 +82,8 @@ class Beliefs:
         reasons: dict[str, set[Reason]] = defaultdict(set)
         for question, standing in self.standings.items():
             verdict = standing.verdict
-            asked = verdict.reason is not Reason.UNPROVEN and question not in self.subsumed
-            if verdict.state is State.INCONCLUSIVE and asked:
+            doubted = verdict.state is State.INCONCLUSIVE and verdict.reason is not Reason.UNPROVEN
+            if doubted and question not in self.subsumed:
                 reasons[question.target].add(verdict.reason)
         return {target: frozenset(found) for target, found in reasons.items()}
 
@@ -105,17 +105,24 @@ class Beliefs:
 
     def is_held(self, series: Series) -> bool:
         """Whether every known question of a series was held twice, whatever its trip-wire says."""
-        known = (q for q in (*self.plan.questions, *self.standings) if series_of(q) == series)
-        return all(self.standings.get(q, _NEW).streak >= PROOFS_TO_CLOSE for q in known)
+        beyond = (question for question in self._unplanned() if series_of(question) == series)
+        return self._all_held((*self.plan.series.get(series, ()), *beyond))
 
     def _shut(self) -> Iterable[Series]:
         """Series with every known question held twice, and a trip-wire clean twice."""
         members: dict[Series, bool] = dict.fromkeys(self._known_series(), True)
-        for question in (*self.plan.questions, *self.standings):
-            held = self.standings.get(question, _NEW).streak >= PROOFS_TO_CLOSE
+        members |= {series: self._all_held(planned) for series, planned in self.plan.series.items()}
+        for question in self._unplanned():
             series = series_of(question)
-            members[series] = members.get(series, True) and held
+            members[series] = members.get(series, True) and self._all_held((question,))
         return (series for series, shut in members.items() if shut and self._is_clean(series))
+
+    def _all_held(self, questions: Iterable[Question]) -> bool:
+        return all(self.standings.get(question, _NEW).streak >= PROOFS_TO_CLOSE for question in questions)
+
+    def _unplanned(self) -> Iterable[Question]:
+        # What was suspected, and what a plan of earlier had.
+        return (question for question in self.standings if question not in self.plan)
 
     def _known_series(self) -> Iterable[Series]:
         # Classes without planned questions are watched by the trip-wire alone.

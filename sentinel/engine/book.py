@@ -5,7 +5,7 @@
 Nothing flows back: a sink never calls the engine.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -65,7 +65,6 @@ class Book:
     expiry: Callable[[], Mapping[str, float]] = dict
     replanned: Callable[[Plan], None] = lambda _: None
     _rules: dict[str, frozenset[Grant]] = field(default_factory=dict, repr=False)
-    _planned: tuple[Plan | None, Mapping[Series, list[Question]]] = field(default=(None, {}), repr=False)
 
     def agenda(self, slot: int, now: float) -> Agenda:
         """What the round of this slot asks; takes the tiers' turns."""
@@ -97,13 +96,8 @@ class Book:
 
     def members(self, series: Series) -> tuple[Question, ...]:
         """What is planned or suspected of this series."""
-        if self._planned[0] is not self.plan:
-            index: defaultdict[Series, list[Question]] = defaultdict(list)
-            for question in self.plan.questions:
-                index[series_of(question)].append(question)
-            self._planned = (self.plan, index)
         suspected = (question for question in self.doubts if series_of(question) == series)
-        return tuple(dict.fromkeys([*self._planned[1].get(series, ()), *suspected]))
+        return tuple(dict.fromkeys([*self.plan.series.get(series, ()), *suspected]))
 
     def suspect(self, found: Iterable[Suspicion], round_: Agenda, now: float) -> Agenda:
         """Take the trip-wire's word; gives the round with what is to be asked at once."""
@@ -227,7 +221,7 @@ class Book:
 
     def beliefs(self) -> belief.Beliefs:
         """The beliefs of this moment."""
-        subsumed = frozenset(q for q in self.plan.questions if self.is_subsumed(q))
+        subsumed = frozenset(q for q in self.plan.questions if self.is_subsumed(q)) if self.wide else frozenset()
         return belief.Beliefs(self.plan, self.standings, self.clean, subsumed, self.started)
 
     def learn(self, found: Catalog | None) -> None:
@@ -397,9 +391,8 @@ class Book:
 
     def _forget(self, now: float) -> None:
         """Close what nobody can ask any more, when long enough has passed; drop what is idle."""
-        planned = set(self.plan.questions)
         for question, seen in list(self.standings.items()):
-            if question in planned or question in self.doubts:
+            if question in self.plan or question in self.doubts:
                 continue
             if seen.breach is None:
                 # Nobody plans or suspects it any more: what it said last would stand for ever.

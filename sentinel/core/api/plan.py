@@ -13,14 +13,17 @@ nothing is dropped, and nobody is told a period that is not kept.
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 
 from sentinel.core.api import powers
 from sentinel.core.api.allowed import Allowance, Exceptions
 from sentinel.core.api.question import CLUSTER, Form, Question, at_cluster_scope, in_namespace
 from sentinel.core.api.resources import NAMESPACES, RESOURCES, SECRETS, Resource
+from sentinel.core.record import Series, series_of
 
 BATCH = 20
 """Questions of one identity about one target under one pair of doors."""
@@ -78,9 +81,12 @@ class Scope:
         return self.qps * self.part / max(1, len(self.tenants))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """The questions in the order of their rotation, and the stretched periods in seconds."""
+    """The questions in the order of their rotation, and the stretched periods in seconds.
+
+    What is asked of it in every round is worked out once.
+    """
 
     scope: Scope
     tier1: Batch
@@ -90,10 +96,26 @@ class Plan:
     within: float
     sweep: float
 
-    @property
+    @cached_property
     def questions(self) -> tuple[Question, ...]:
         """Every planned question once."""
         return tuple(dict.fromkeys([*self.tier1, *_flat(self.tier2), *_flat(self.tier3)]))
+
+    @cached_property
+    def series(self) -> Mapping[Series, tuple[Question, ...]]:
+        """The planned questions of each series."""
+        found: defaultdict[Series, list[Question]] = defaultdict(list)
+        for question in self.questions:
+            found[series_of(question)].append(question)
+        return {series: tuple(members) for series, members in found.items()}
+
+    @cached_property
+    def _known(self) -> frozenset[Question]:
+        return frozenset(self.questions)
+
+    def __contains__(self, question: Question) -> bool:
+        """Whether it is planned."""
+        return question in self._known
 
     def period(self, tier: int) -> float:
         """The stretched period of a tier, seconds."""
