@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from sentinel.core.paging import alertmanager, route
+from sentinel.core.paging.matcher import Labels
 from tests.deploy import chart
 from tests.receivers import pages
-from tests.receivers.desk import KINDS, SCALE, Desk, addressed, operated_by
+from tests.receivers.desk import KINDS, SCALE, Desk, addressed, operated_by, secrets
 from tests.receivers.operated import configured
 from tests.support.breaches import SENDER
 
@@ -82,6 +84,20 @@ def test_a_pushed_breach_hides_its_rules_twin_there_too(here: Desk, operated: De
     )
 
     assert here.told(here.pagerduty, ", one of 2")
+
+
+def test_verify_alerting_finds_the_pager_behind_the_operators_route(tmp_path: Path, open_desk: Desk) -> None:
+    """Its first route is empty on purpose, and goes on to whatever the cluster has besides."""
+    secrets(tmp_path, open_desk)
+    status = {"cluster": {}, "versionInfo": {"version": "0.34.2"}}
+    manager = alertmanager.read("http://am", status, configured(made(timeScale=1), tmp_path), [])
+    labels = Labels(pages.pushed(SINCE)["labels"], frozenset())
+
+    ((caught,),) = route.ends(manager.route, labels)
+
+    assert caught.receiver == f"{chart.RELEASE}/sentinel/sentinel-page"
+    assert (caught.group_wait, caught.group_interval) == (0, 15)
+    assert manager.destinations[caught.receiver] == len(KINDS)
 
 
 def test_without_receivers_or_without_the_operator_there_is_no_such_object() -> None:
