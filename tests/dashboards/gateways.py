@@ -162,7 +162,7 @@ BUDGET = Row(
     "Error budget",
     (
         lines(
-            "Good or graceful",
+            "Good or graceful, by the hour and the month",
             "Share of the gateway's answers in the last hour, and over thirty days, by which the budget goes.",
             "percentunit",
             Query(f"min by (gateway) (gateway:sentinel_answers_good:ratio_rate1h{{{ASKED}}})", "{{gateway}}, 1 hour"),

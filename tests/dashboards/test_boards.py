@@ -102,7 +102,7 @@ def test_a_rate_is_taken_over_what_grafana_knows_to_hold_enough_scrapes(name: st
 
 
 @each
-def test_panels_neither_overlap_nor_share_a_number(name: str) -> None:
+def test_panels_neither_overlap_nor_share_a_number_or_a_title(name: str) -> None:
     cells = [
         (x, y)
         for place in (panel["gridPos"] for panel in BOARDS[name]["panels"])
@@ -114,6 +114,8 @@ def test_panels_neither_overlap_nor_share_a_number(name: str) -> None:
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) == COLUMNS - 1
     assert len(numbers) == len(set(numbers))
+    titles = [panel["title"] for panel in panels(name)]
+    assert len(titles) == len(set(titles))
 
 
 @each
