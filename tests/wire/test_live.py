@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sentinel import logs
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
 from sentinel.web import console, listener, live
@@ -22,7 +23,9 @@ PLENTY = 30.0
 
 @pytest.fixture
 def world():
-    return World()
+    made = World()
+    logs.configure("error", "json", made.log)
+    return made
 
 
 class Stream:
@@ -122,6 +125,21 @@ async def test_a_round_that_ended_as_all_before_is_an_event_in_its_turn(world, m
         await one.until(LOOK)
 
 
+async def test_rounds_that_end_often_are_no_reason_to_look_often(world, monkeypatch):
+    monkeypatch.setattr(live, "BEAT_SECONDS", PLENTY)
+    async with world.serve() as served, stream(served.console) as one:
+        assert await one.event() == LOOK
+        world.history.end_round(a_round(NOON))
+        assert await one.event() == LOOK, "the first one is another page"
+        again = asyncio.ensure_future(one.event())
+        for number in range(1, 9):
+            world.history.end_round(a_round(NOON + number))
+            await asyncio.wait([again], timeout=live.APART_SECONDS / 5)
+
+        assert not again.done()
+        again.cancel()
+
+
 async def test_a_storm_of_changes_is_few_events(world):
     async with world.serve() as served, stream(served.console) as one:
         assert await one.event() == LOOK
@@ -209,6 +227,7 @@ async def test_who_does_not_read_is_dropped_and_holds_nothing(world, monkeypatch
         await eventually_async(watching)
 
         await eventually_async(lambda: not watching())
+    assert world.log.getvalue() == "", "and nobody is told: it is their fault"
 
 
 async def test_closing_waits_for_nobody_who_looks(world, monkeypatch):
