@@ -37,7 +37,7 @@ def test_the_proven_share_is_that_of_all_that_was_asked_and_each_tenant_counts_t
     world = budget()
     world.sentinel("team-a", more=counting(held=2, breached=1, inconclusive=1))
     world.sentinel("team-b", more=counting(held=100))
-    world.also('sentinel_verdicts_total{job="sentinel",tenant="made up",verdict="inconclusive"}', lambda now: 9.0 * now)
+    world.also('sentinel_verdicts_total{job="sentinel",tenant="made up",verdict="held"}', lambda now: 9.0 * now)
 
     is_about(world, 'tenant:sentinel_isolation_proven:ratio_rate5m{tenant="team-a"}', 1500, 0.75)
     is_about(world, PROVEN, 1500, 0.875)
@@ -74,8 +74,8 @@ def test_who_asks_nothing_proves_nothing() -> None:
     world.judge()
 
 
-SHARES = ((30 * DAY, 0.0), (3 * DAY, 1.0), (6 * HOUR, 0.9), (HOUR, 0.8), (0, 0.5))
-"""What was, until so many samples ago: nothing of what is older than a month may count."""
+SHARES = ((30 * DAY, 0.0), (3 * DAY, 1.0), (6 * HOUR, 0.9), (HOUR, 0.8), (8, 0.5), (4, 0.7), (0, 0.3))
+"""What was, until so many samples ago: nothing of what is older than a month may count. Each hour begins with its mean."""
 
 
 def month(values: Sequence[tuple[int, float]] = SHARES) -> str:
@@ -127,7 +127,11 @@ def test_a_window_is_as_long_as_its_name_says(name: str, window: int) -> None:
 def test_so_is_that_of_answers_which_are_bad_where_they_are_not_good(name: str, window: int) -> None:
     bad = month([(until, 1 - value) for until, value in SHARES])
     errors = 'sentinel:gateway_errors:ratio{gateway="%s"}'
-    given = {errors % "chat": bad, errors % "gone": bad, 'sentinel:expected_gateway{gateway="chat"}': f"1x{40 * DAY}"}
+    given = {
+        errors % "chat": bad,
+        errors % "gone": f"0x{40 * DAY}",
+        'sentinel:expected_gateway{gateway="chat"}': f"1x{40 * DAY}",
+    }
 
     assert said(f"<<gateway:sentinel_answers_good:ratio_rate{name}>>", share(window), given) == ""
 
@@ -142,35 +146,54 @@ def test_a_budget_is_full_when_all_was_well_and_below_nothing_when_it_is_overdra
     assert said(f"<<{name}:remaining>>", left, {f"{of}:ratio_rate30d": f"{share}x{40 * DAY}"}) == ""
 
 
+IN_TIME = "<<gateway:sentinel_failover_in_time:ratio_increase30d>>"
+HOURS = 'gateway:sentinel_failovers:increase1h{gateway="chat",verdict="%s"}'
+
+
 def test_of_a_month_s_failovers_those_count_as_in_time_that_are_proven_to_be() -> None:
-    hours = 'gateway:sentinel_failovers:increase1h{gateway="chat",verdict="%s"}'
     given = {
-        hours % "pass": f"0x{10 * DAY - 1} 3x{30 * DAY}",
-        hours % "violation": f"9x{10 * DAY - 1} 0.75x{30 * DAY}",
-        hours % "indeterminate": f"9x{10 * DAY - 1} 0.25x{30 * DAY}",
+        HOURS % "pass": f"9x{10 * DAY - 1} 3x{30 * DAY}",
+        HOURS % "violation": f"1x{10 * DAY - 1} 0.75x{30 * DAY}",
+        HOURS % "indeterminate": f"1x{10 * DAY - 1} 0.25x{30 * DAY}",
     }
 
-    assert said("<<gateway:sentinel_failover_in_time:ratio_increase30d>>", 0.75, given) == ""
+    assert said(IN_TIME, 0.75, given) == ""
 
 
-def test_the_hours_failovers_are_counted_by_verdict_and_by_the_witness_alone() -> None:
+def test_a_single_failover_of_a_month_counts_and_none_is_no_share_at_all() -> None:
+    once = {HOURS % "pass": f"0x{20 * DAY - 1} 1x{HOUR - 1} 0x{20 * DAY}"}
+
+    assert said(IN_TIME, 1, once) == ""
+    assert said(f"count({IN_TIME}) or vector(0)", 0, {HOURS % "pass": f"0x{40 * DAY}"}) == ""
+
+
+@pytest.mark.parametrize("witness", [True, False])
+def test_the_hours_failovers_are_counted_by_verdict_and_by_those_alone_who_have_a_say(witness: bool) -> None:
     config: dict[str, Any] = {"config": {"gateways": rules.GATEWAYS}}
-    world = World(until=4200, tenants=2, witness=True, only=("breach", "gateway", "budget"), **config)
+    world = World(until=4200, tenants=2, witness=witness, only=("breach", "gateway", "budget"), **config)
     events = 'failover_events_total{verdict="%s"}'
-    told = {
-        events % "pass": steps(300, 900, 2000),
-        events % "violation": steps(100, 2500),
-        events % "unproven": steps(9),
-    }
-    world.witness(
-        more=series((), told) | series((), {'failover_events_total{gateway="gone",verdict="pass"}': steps(1000)})
-    )
-    world.sentinel("team-a", more={'sentinel_gateway_failover_events_total{gateway="chat",verdict="pass"}': steps(700)})
+    told = {events % "pass": steps(300, 900, 2000), events % "violation": steps(100, 2500)}
+    told |= {events % "indeterminate": steps(800), events % "unproven": steps(9)}
+    more = series((), told) | series((), {'failover_events_total{gateway="gone",verdict="pass"}': steps(1000)})
+    passed = 'sentinel_gateway_failover_events_total{%s,gateway="chat",verdict="pass"}'
+    if witness:
+        world.witness(more=more)
+        world.also(passed % 'job="sentinel-witness",instance="another"', _twice)
+        world.sentinel("team-a", more={passed % 'of="forged"': steps(700)})
+    else:
+        world.sentinel("team-a", more=more)
+        world.sentinel("team-b", more={passed % 'of="twice"': _twice})
+        world.also(passed % 'job="sentinel",tenant="made up"', steps(700))
 
     increase = "round(gateway:sentinel_failovers:increase1h{%s})"
     in_time, late = (increase % f'verdict="{verdict}"' for verdict in ("pass", "violation"))
-    world.value(f"sum({in_time})", at=3600, wanted=3)
+    world.value(f"sum({in_time})", at=3600, wanted=5)
     world.value(f"sum({late})", at=3600, wanted=2)
     world.value(f"sum({late})", at=4200, wanted=1)
-    world.value(f"count({increase % ''})", at=4200, wanted=2)
+    world.value(f"count({increase % ''})", at=4200, wanted=3)
     world.judge()
+
+
+def _twice(now: int) -> float:
+    """Once, and once more when it has begun anew."""
+    return float(now >= 1500) if now < 2600 else float(now >= 2700)

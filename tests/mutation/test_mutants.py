@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import parts
 from tests.alerts import promtool
 from tests.alerts.world import World
 from tests.mutation import promql, shipped
+from tests.mutation.__main__ import EXCUSED
 from tests.mutation.cases import Case
 from tests.mutation.hunt import Hunt
 from tests.mutation.mutants import Mutant, Rule, distinct, mutants, name_of, shape_of
@@ -111,3 +113,11 @@ def test_a_wrong_wait_or_a_rule_that_is_silent_is_noticed_by_the_test_that_asks_
 
     assert hunt.alive == []
     assert set(hunt.killers.values()) == {"it"}
+
+
+def test_whoever_is_excused_is_still_a_mutant_and_the_reason_is_given() -> None:
+    excused = yaml.safe_load(EXCUSED.read_text())
+    known = {str(one) for file, rule in distinct(shipped.every_rule()).values() for one in mutants(file, rule)}
+
+    assert set(excused) <= known
+    assert all(excused.values())
