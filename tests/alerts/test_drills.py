@@ -6,6 +6,7 @@ import pytest
 
 from tests.alerts import rules
 from tests.alerts.test_gateway import counted
+from tests.alerts.test_words import common, links
 from tests.alerts.world import FOREVER, Life, Value, World
 
 OURS = ("drill",)
@@ -38,6 +39,7 @@ class Drill:
         took: Mapping[int, Count] | None = None,
         of: str = 'job="sentinel-drill",instance="10.0.3.1:8080"',
         gaps: Sequence[Life] = (),
+        name: str = "outage",
     ) -> None:
         self._lives, self._of = (start, end), of
         self._gaps = gaps
@@ -64,6 +66,8 @@ class Drill:
         self.series[times % ("count", "")] = up_to(took, FOREVER)
         for bound, written in ((1, "1"), (2, "2"), (3, "3"), (FOREVER, "+Inf")):
             self.series[times % ("bucket", f',le="{written}"')] = up_to(took, bound)
+
+        self.series = {series.replace("outage", name): value for series, value in self.series.items()}
 
     def put(self, world: World) -> None:
         for name, value in self.series.items():
@@ -161,11 +165,12 @@ def test_the_next_drill_that_heals_its_own_wound_ends_it_too() -> None:
 def test_what_stands_is_remembered_over_the_hours_that_prometheus_itself_was_away(hours: int, stands: bool) -> None:
     away = hours * 3600
     seen = World(until=2 * away, tenants=1, step=away, only=OURS, config={"gateways": rules.GATEWAYS})
-    seen.also(
-        f'sentinel_drill_wounded_timestamp_seconds{{{NODE},drill="outage"}}', lambda now: 1.0 if now == 0 else None
-    )
+    for name in ("wounded", "healed"):
+        series = f'sentinel_drill_{name}_timestamp_seconds{{{NODE},drill="outage"}}'
+        seen.also(series, lambda now: 1.0 if now == 0 else None)
 
-    seen.value("count(sentinel:drill_wounded:timestamp) or vector(0)", at=away, wanted=float(stands))
+    for name in ("wounded", "healed"):
+        seen.value(f"count(sentinel:drill_{name}:timestamp) or vector(0)", at=away, wanted=float(stands))
     seen.judge()
 
 
@@ -221,6 +226,156 @@ def test_a_stalled_recovery_that_nobody_looked_at_again_is_forgotten_after_an_ho
 
     seen.stands("ChaosRecoveryStalled", at=3800, drill="outage")
     seen.gone("ChaosRecoveryStalled", at=3840, drill="outage")
+    seen.judge()
+
+
+SECOND = 'job="sentinel-drill",instance="10.0.3.2:8080"'
+
+
+def test_what_one_drill_does_is_not_said_of_another() -> None:
+    dead, stalled = (
+        Drill(100, 130, well=110, wound=110),
+        Drill(100, 230, well=110, wound=110, undo=140, judged=200, name="b"),
+    )
+    slow = Drill(
+        100,
+        600,
+        well=110,
+        wound=110,
+        undo=500,
+        back=510,
+        judged=600,
+        took={3: counted((100, 600, 3))},
+        allowed=900,
+        name="c",
+        of=SECOND,
+    )
+    bad = Drill(100, 600, well=110, bad=counted((100, 600, 3)), asked=counted((100, 600, 3)), name="d", of=SECOND)
+    seen = world(900, dead, stalled, slow, bad)
+
+    for name, until in (("outage", 130), ("b", 200), ("c", 600), ("d", 600)):
+        seen.fires("ChaosExperimentActive", at=100, until=until, drill=name, fault="kill")
+    seen.fires("SentinelDrillUnreverted", at=150, drill="outage")
+    seen.fires("ChaosRecoveryStalled", at=440, drill="b")
+    seen.fires("ChaosLatencyHigh", at=110, drill="c")
+    seen.fires("ChaosErrorRateHigh", at=110, drill="d")
+    seen.value('max(chaos:recovery:duration_seconds{drill="c"})', at=590, wanted=10)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_what_a_file_of_the_last_run_says_beside_a_process_of_this_one_is_the_older_word() -> None:
+    last = Drill(10, well=10, wound=10, undo=20, back=30, judged=40, of=NODE)
+    this = Drill(200, 700, well=210, wound=210, undo=400, back=480, judged=500, allowed=300)
+    seen = world(900, last, this)
+
+    seen.fires("ChaosExperimentActive", at=10, drill="outage", fault="kill")
+    seen.stands("ChaosExperimentActive", at=490, drill="outage", fault="kill")
+    seen.gone("ChaosExperimentActive", at=500, drill="outage", fault="kill")
+    seen.value("max(chaos:recovery:duration_seconds)", at=600, wanted=80)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_a_drill_that_broke_nothing_leaves_nothing_to_heal() -> None:
+    seen = world(400, Drill(100, 300, judged=130))
+
+    seen.fires("ChaosExperimentActive", at=100, until=130, drill="outage", fault="kill")
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_two_processes_that_began_anew_are_summed_and_no_start_is_a_step_back() -> None:
+    def anew(count: Count) -> Count:
+        return lambda now: count(now) - (count(250) if now >= 250 else 0)
+
+    bad, asked = anew(counted((100, 600, 1))), anew(counted((100, 600, 19)))
+    took: dict[int, Count] = {1: anew(counted((100, 600, 9))), 2: anew(counted((100, 600, 1)))}
+    other: dict[int, Count] = {2: anew(counted((100, 600, 10)))}
+    seen = world(
+        600, Drill(100, well=110, took=took, bad=bad, asked=asked), Drill(100, well=110, bad=bad, took=other, of=SECOND)
+    )
+
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
+    for at in (240, 270):
+        seen.value("round(max(chaos:slo:error_rate:1m), 0.0001)", at=at, wanted=0.0952)
+        seen.value("round(max(chaos:slo:latency:p95:1m), 0.0001)", at=at, wanted=1.9091)
+    seen.judge()
+
+
+def test_exactly_as_many_as_may_be_are_not_too_many_and_one_answer_is_a_figure() -> None:
+    limit = Drill(
+        100,
+        well=110,
+        bad=counted((100, 600, 7)),
+        asked=counted((100, 600, 133)),
+        took={2: counted((100, 600, 19)), 3: counted((100, 600, 1))},
+    )
+    one = Drill(
+        100, well=110, asked=lambda now: float(now >= 300), took={1: lambda now: float(now >= 300)}, name="b", of=SECOND
+    )
+    seen = world(600, limit, one)
+
+    seen.fires("ChaosExperimentActive", at=100, drill="outage", fault="kill")
+    seen.fires("ChaosExperimentActive", at=100, drill="b", fault="kill")
+    seen.value('sum(chaos:slo:error_rate:1m{drill="b"}) + 1 or vector(0)', at=300, wanted=1)
+    seen.value('sum(chaos:slo:latency:p95:1m{drill="b"}) or vector(0)', at=300, wanted=0.95)
+    seen.nothing_else()
+    seen.judge()
+
+
+def test_each_says_what_it_is_about_and_leads_to_the_drill() -> None:
+    bad, asked, took = counted((100, 600, 3)), counted((100, 600, 9)), {3: counted((100, 600, 20))}
+    seen = world(600, Drill(100, well=110, wound=110, undo=140, took=took, bad=bad, asked=asked))
+    Drill(100, 130, well=110, wound=110, name="b", of=SECOND).put(seen)
+
+    def says(alert: str, at: int, severity: str, drill: str, summary: str, description: str, **more: str) -> None:
+        texts = links(alert, f"?var-drill={drill}", "drills") | {"summary": summary, "description": description}
+        seen.annotated(alert, at, common(alert, severity, drill=drill, **more), texts)
+
+    says(
+        "ChaosExperimentActive",
+        200,
+        "info",
+        "outage",
+        "A drill is being run.",
+        "Drill outage breaks a provider on purpose, by kill. What users notice meanwhile pages as ever.",
+        fault="kill",
+    )
+    says(
+        "ChaosErrorRateHigh",
+        200,
+        "critical",
+        "outage",
+        "A drill keeps users from their answers.",
+        "Of what drill outage asked its gateway in the last minute 25% got neither an answer nor the agreed message. "
+        "Others who ask it get no more.",
+    )
+    says(
+        "ChaosLatencyHigh",
+        200,
+        "warning",
+        "outage",
+        "Answers are slow during a drill.",
+        "Of the answers that drill outage got in the last minute one in twenty took longer than 2.95s.",
+    )
+    says(
+        "ChaosRecoveryStalled",
+        440,
+        "critical",
+        "outage",
+        "What a drill broke is healed and does not come back.",
+        "The fault of drill outage was taken away 5m 0s ago, and the primary provider has not answered since.",
+    )
+    says(
+        "SentinelDrillUnreverted",
+        200,
+        "critical",
+        "b",
+        "What a drill broke may still be broken.",
+        "Drill b broke a provider at 1970-01-01 00:01:50 +0000 UTC, and nobody has proved that it is healed. Nobody is at "
+        "it any more. Its receipt heals it: sentinel drill undo.",
+    )
     seen.judge()
 
 
