@@ -1,5 +1,5 @@
 """`python -m tests.bench [peers] [part ...]`: the table of README, measured here; parts: beacon console cost daemon gateway page pushed
-relay network watch witness."""
+relay scrape network watch witness."""
 
 import sys
 import time
@@ -16,6 +16,7 @@ from tests.bench import (
     peers,
     pushed,
     relay,
+    scrape,
     table,
     watch,
     witness,
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "page": page.measure,
     "pushed": pushed.measure,
     "relay": relay.measure,
+    "scrape": scrape.measure,
     "watch": watch.measure,
     "witness": witness.measure,
 }

@@ -229,7 +229,7 @@ async def _stalls(here: Town, sentinel: InProcess) -> list[Row]:
         history=sentinel.history,
     )
     async with served as addresses:
-        scraped, quiet, lines = await _standstills(f"http://{addresses.listen}/metrics")
+        scraped, quiet, lines = await standstills(f"http://{addresses.listen}/metrics")
     added = statistics.median(scraped) - statistics.median(quiet)
     targets = len(sentinel.runner.book.plan.scope.targets)
     return [
@@ -256,7 +256,7 @@ for _ in range(int(sys.argv[2])):
 """In a process of its own; the clock is the machine's."""
 
 
-async def _standstills(url: str) -> tuple[list[float], list[float], int]:
+async def standstills(url: str) -> tuple[list[float], list[float], int]:
     """ms of the loop's longest standstill in each scrape, and in the pauses between; lines of a scrape."""
     words = (sys.executable, "-c", SCRAPER, url, str(SCRAPES))
     scraper = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)

@@ -82,6 +82,25 @@ async def test_what_cannot_be_read_any_more_is_unknown_and_not_as_it_was(town: T
     assert town.registry.get_sample_value("sentinel_page_verified_timestamp_seconds") == verified
 
 
+@pytest.mark.parametrize("who", ["server", "manager"])
+@pytest.mark.parametrize(
+    "said",
+    [Said(403), Said(200, "<!doctype html>"), Said(302, "", {"Location": "https://login.example"}), Said(500)],
+    ids=lambda said: f"{said.status}",
+)
+async def test_a_login_or_a_page_in_place_of_either_server_is_no_number(who: str, said: Said, town: Town) -> None:
+    assert await town.look() == ["kept"]
+    wrong = getattr(town, who)
+    wrong.says = {"": said}
+
+    with capture_logs() as lines:
+        await town.times.look()
+
+    assert [line["verdict"] for line in lines if line["event"] == "pages.verified"] == ["inconclusive"]
+    assert math.isnan(town.worst() or 0)
+    assert math.isnan(town.worst(path="push") or 0) or who == "server"
+
+
 async def test_a_ticket_has_no_series_since_it_may_take_its_time(town: Town) -> None:
     town.stack.groups[0]["rules"].append(alert("SentinelReviewOnly", labels={"severity": "warning"}))
 

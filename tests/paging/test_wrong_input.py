@@ -128,6 +128,36 @@ async def test_a_configuration_of_five_megabytes_is_read_within_half_a_minute(go
     print(f"\n5 MB: {time.monotonic() - began:.1f} s")
 
 
+async def test_older_versions_are_read_as_newer_ones_are(good: tuple[Impostor, Impostor]) -> None:
+    """2.40 and 0.24: no `rule_query_offset`, no `agent` flag; alerts in the rules whatever was asked."""
+    stack = Stack()
+    stack.told = [f"{good[1].url}/api/v2/alerts"]
+    for rule in stack.groups[0]["rules"]:
+        rule["alerts"] = [{"labels": {"alertname": rule["name"]}, "state": "firing", "value": "1e+00"}]
+    good[0].says = prometheus(stack) | {"/api/v1/status/buildinfo": told({"version": "2.40.7"})}
+    good[1].says[STATUS].body["versionInfo"]["version"] = "0.24.0"
+    del good[1].says[STATUS].body["cluster"]
+
+    seen = await look(good[0])
+
+    assert (seen.unknown, page_time.exit_code(seen)) == ((), 0)
+    assert seen.slowest == Stack().look().slowest
+
+
+async def test_secrets_that_are_hidden_are_destinations_all_the_same(good: tuple[Impostor, Impostor]) -> None:
+    stack = Stack()
+    stack.receivers = [
+        {
+            "name": "page",
+            "webhook_configs": [{"url": "<secret>", "http_config": {"authorization": {"credentials": "<secret>"}}}],
+        },
+        {"name": "elsewhere"},
+    ]
+    good[1].says = alertmanager(stack)
+
+    assert page_time.exit_code(await look(good[0])) == 0
+
+
 async def test_an_answer_without_end_is_not_read_to_its_end(
     good: tuple[Impostor, Impostor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
