@@ -9,6 +9,7 @@ would be late beside one another. There is one unit of whatever lives by the clo
 Prometheus of its own. Long units are given out first, files of short tests last, so that all workers end at once.
 """
 
+import contextlib
 import os
 import random
 from typing import Any
@@ -30,8 +31,11 @@ GROUND = frozenset(
 FIRST = ("tests/cluster", "tests/deploy", "tests/paging", "tests/wire", "tests/alerts", "tests/dashboards")
 """Folders with real servers, the longest units first."""
 LAST = ("tests/engine", "tests/settings", "tests/core")
+PRESSED = ("tests/cluster", "tests/paging", "tests/cli", "tests/wire/test_kills", "tests/wire/test_gateway")
+"""Where lateness is measured, or ends a wait."""
 POLITE = 5
-"""The niceness of all units but the towns: a third of their weight."""
+"""The niceness of all the others: a third of their weight."""
+_BASE = os.getpriority(os.PRIO_PROCESS, 0)
 
 TOLD: list[str] = []
 """The tallies of the workers that are done."""
@@ -87,8 +91,9 @@ def tallies() -> list[str]:
 
 def pytest_runtest_logstart(nodeid: str) -> None:
     """Whoever lives by the clock gets a core when it wants one; the others take what is left."""
-    if "PYTEST_XDIST_WORKER" in os.environ and unit_of(nodeid) != "towns":
-        os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        with contextlib.suppress(PermissionError):  # back again only as root
+            os.setpriority(os.PRIO_PROCESS, 0, _BASE + POLITE * (not nodeid.startswith(PRESSED)))
 
 
 @pytest.hookimpl(tryfirst=True)
