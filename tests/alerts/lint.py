@@ -60,6 +60,16 @@ _LABELS = re.compile(r"\b(?:by|on|group_left|group_right|ignoring|without) \(([^
 _FROM_THE_WITNESS = re.compile(r"sentinel_(witness|watch|relay|accounts)_")
 
 
+_VARIABLE = r"var-(\w+)=\{\{ \$labels\.(\w+)(?: \| urlquery)? \}\}"
+_DASHBOARD = re.compile(rf"/d/sentinel-[a-z]+(\?{_VARIABLE}(&{_VARIABLE})*)?")
+"""With the variables of the alert's own labels."""
+_WHO = {"owner", "contact", "target_owner", "target_contact"}
+_LOOKED_UP = re.compile(
+    r'(?:target_)?(owner|contact): \{\{ with query \(printf "sentinel:expected_(tenant|target|exception)\{\2=%q\}" \$labels\.\2\) \}\}'
+    r'\{\{ \. \| first \| label "\1" \}\}\{\{ end \}\}'
+)
+
+
 def complaints(rule: Rule) -> Iterator[str]:
     """One sentence each."""
     yield from _of_labels(rule)
@@ -154,8 +164,14 @@ def _of_annotations(rule: Rule) -> Iterator[str]:
         yield f"{name}: the summary is one sentence, the same for all alerts of that name"
     if texts["runbook_url"] != f"alerts/runbooks/{name}.md" or not (RUNBOOKS / f"{name}.md").is_file():
         yield f"{name} has no runbook {texts['runbook_url']}"
-    if not re.fullmatch(r"/d/sentinel-[a-z]+(\?\S.*)?", texts["dashboard_url"]):
+    if not _DASHBOARD.fullmatch(texts["dashboard_url"]):
         yield f"{name} has no dashboard {texts['dashboard_url']}"
+    for variable, label in re.findall(_VARIABLE, texts["dashboard_url"]):
+        if variable != label:
+            yield f"{name}: var-{variable} is not the label of that name"
+    for key in _WHO & set(texts):
+        if not _LOOKED_UP.fullmatch(f"{key}: {texts[key]}"):
+            yield f"{name}: {key} is looked up by a label of this alert: {texts[key]}"
     for one, other in (("owner", "contact"), ("target_owner", "target_contact")):
         if (one in texts) != (other in texts) and not name.startswith("SentinelException"):
             yield f"{name} says {one} or {other}, and not both"

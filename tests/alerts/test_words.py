@@ -500,3 +500,46 @@ def test_a_page_about_a_chat_page_says_what_users_saw() -> None:
         },
     )
     world.judge()
+
+
+def test_an_exception_is_named_with_who_wanted_it() -> None:
+    wanted = {"from": "team-a", "to": "team-b", "verbs": ["get"], "resources": ["configmaps"], "reason": "rates"}
+    allow = [wanted | {"owner": "Rates", "until": "1969-12-31"}]
+    world = World(until=300, tenants=2, config={"isolation": {"allow": allow}})
+    for tenant in ("team-a", "team-b"):
+        world.sentinel(tenant, more={'sentinel_exception_unused{exception="team-a->team-b"}': lambda now: 1})
+
+    for alert, severity, summary, description in (
+        (
+            "SentinelExceptionExpired",
+            "warning",
+            "A wanted grant across tenants is not wanted any more.",
+            "The exception team-a->team-b of isolation.allow ended at 1970-01-01 00:00:00 +0000 UTC. If the grant is still "
+            "there, it is a breach from then on, and pages as one.",
+        ),
+        (
+            "SentinelExceptionUnused",
+            "none",
+            "A wanted grant across tenants is not there.",
+            "All that the exception team-a->team-b of isolation.allow covers was denied for two sweeps, and no review lists "
+            "it. Whoever makes such a grant later is not found: take the exception out.",
+        ),
+    ):
+        texts = links(alert) | {"summary": summary, "description": description, "owner": "Rates"}
+        world.annotated(alert, 120, common(alert, severity, exception="team-a->team-b"), texts)
+    world.judge()
+
+
+def test_types_that_are_not_asked_about_are_counted_and_their_tenant_is_told() -> None:
+    world = World(until=300, tenants=2)
+    world.sentinel("team-a", more={"sentinel_types_uncovered{}": lambda now: 2})
+
+    alert = "SentinelTypesUncovered"
+    texts = links(alert, "?var-tenant=team-a") | PAYMENTS
+    texts |= {
+        "summary": "There are types that a sentinel does not ask about.",
+        "description": "The sentinel of tenant team-a has not asked about 2 types that the API server serves, for three "
+        "minutes (new). Grants of them are found by the trip-wire only.",
+    }
+    world.annotated(alert, 180, common(alert, "warning", tenant="team-a", why="new"), texts)
+    world.judge()
