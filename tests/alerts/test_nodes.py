@@ -96,3 +96,17 @@ def test_a_roll_out_over_all_nodes_is_no_restarting() -> None:
     seen.gone("SentinelRestarting", at=600, tenant="team-a")
     seen.gone("SentinelRestarting", at=900, tenant="team-a")
     seen.judge()
+
+
+def test_the_pod_of_one_node_that_is_replaced_three_times_in_a_quarter_of_an_hour_is_restarting() -> None:
+    seen = world(1300)
+    lives = [(-900, 300), (330, 500), (530, 700), (730, FOREVER)]
+    for number, life in enumerate(lives):
+        on_node(seen, "n1", said((0, 0)), life=life, pod=f"-{number}")
+    for number, life in enumerate([*lives[:2], (530, FOREVER)]):
+        on_node(seen, "n2", said((0, 0)), life=life, pod=f"-{number}")
+
+    seen.fires("SentinelRestarting", at=730, tenant="team-a")
+    seen.stands("SentinelRestarting", at=1180, tenant="team-a")
+    seen.gone("SentinelRestarting", at=1200, tenant="team-a")
+    seen.judge()
