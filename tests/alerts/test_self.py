@@ -187,3 +187,24 @@ def test_a_head_that_nobody_takes_for_a_quarter_of_an_hour_is_a_warning_and_one_
     world.fires("SentinelJournalFailing", at=1850, tenant="team-a", why="not anchored")
     world.nothing_else()
     world.judge()
+
+
+def test_lines_that_the_witness_lost_and_heads_that_nobody_takes_of_it_are_told_without_a_tenant() -> None:
+    def heads(begin: int, end: int, *, taken: bool) -> Value:
+        """Told every five minutes; refused from `begin` to `end`."""
+        return lambda now: float(sum((begin <= told < end) is not taken for told in range(0, now + 1, 300)))
+
+    world = World(until=2600, tenants=2, witness=True, only=("breach", "self"))
+    anchors = 'sentinel_journal_anchors_total{result="%s"}'
+    world.witness(
+        more={
+            "sentinel_journal_lost_total{}": lambda now: 5.0 if now < 300 else 6.0,
+            anchors % "accepted": heads(1000, 2300, taken=True),
+            anchors % "unreachable": heads(1000, 2300, taken=False),
+        }
+    )
+
+    world.fires("SentinelJournalFailing", at=360, until=590, why="not written")
+    world.fires("SentinelJournalFailing", at=1850, until=2400, why="not anchored")
+    world.nothing_else()
+    world.judge()
