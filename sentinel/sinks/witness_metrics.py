@@ -15,9 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 from sentinel import __version__
 from sentinel.clients.watch import Health
 from sentinel.core.api.plan import Plan
-from sentinel.core.api.question import CLUSTER
 from sentinel.core.claim import Result, Told
-from sentinel.core.labels import ANCHORED, DELAYS, LAGS, PUSH_RESULTS, REASONS
+from sentinel.core.labels import ANCHORED, DELAYS, LAGS, PUSH_RESULTS
 from sentinel.core.record import Record, Round, Series, series_of
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason
@@ -240,7 +239,7 @@ class SubjectMetrics(BreachMetrics):
     """The sink of one tenant's book: its breaches, and how well it is watched."""
 
     def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
-        """Children that can be known are there at once, but for the breaches."""
+        """Children that can be known are there at once, but for breaches and reasons."""
         super().__init__(metrics, subject, plan.scope.every)
         self._reasons: set[tuple[str, Reason]] = set()
         for told in Told:
@@ -248,9 +247,6 @@ class SubjectMetrics(BreachMetrics):
         metrics.hints.labels(subject)
         for tier in (1, 2, 3):
             metrics.period.labels(subject, str(tier)).set(plan.period(tier))
-        for target in (*plan.scope.everywhere, CLUSTER):
-            for reason in REASONS:
-                metrics.inconclusive.labels(subject, target, reason.value)
 
     def end_round(self, report: Round) -> None:
         """Publish what is believed."""
@@ -263,6 +259,7 @@ class SubjectMetrics(BreachMetrics):
         self._show_reasons(report)
 
     def _show_reasons(self, report: Round) -> None:
+        """Only what was red at least once: each reason for each target of a hundred tenants is 120,000 lines of 0."""
         rows = report.inconclusive.items()
         shown = {(target, reason) for target, reasons in rows for reason in reasons}
         for (target, reason), value in [*((row, 0) for row in self._reasons - shown), *((row, 1) for row in shown)]:

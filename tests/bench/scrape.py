@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from sentinel.core.api.question import CLUSTER
+from sentinel.core.record import Round, series_of
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
@@ -38,10 +40,14 @@ def _crossed() -> CollectorRegistry:
 
 
 def _witness() -> CollectorRegistry:
-    """All that its metrics say of each tenant's beliefs about each other."""
-    metrics = WitnessMetrics()
+    """All that its metrics say of each tenant's beliefs about each other, when everything is proven shut."""
+    metrics, now = WitnessMetrics(), time.time()
     for number in range(TENANTS):
-        metrics.of(f"team-{number:04}", plan(TENANTS - 1, f"team-{number:04}"))
+        planned = plan(TENANTS - 1, f"team-{number:04}")
+        shut = dict.fromkeys(map(series_of, planned.questions), 0.0)
+        proven = dict.fromkeys((*planned.scope.everywhere, CLUSTER), now)
+        seen = Round(1, now, 1.0, len(planned.questions), 1.0, {}, breach_since=shut, oldest_proof=proven)
+        metrics.of(f"team-{number:04}", planned).end_round(seen)
     return metrics.registry
 
 

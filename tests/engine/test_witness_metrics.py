@@ -64,3 +64,27 @@ async def test_a_contested_zero_is_away_for_two_scrapes_however_soon_it_is_prove
     assert seen == [None, None, None]
     assert proven == 0
     assert shown(metrics) == 0
+
+
+async def test_what_was_never_red_costs_no_line_and_what_was_is_a_zero_after():
+    watch, metrics = watched()
+    await watch.until_all_held()
+    never = reasons_of(metrics)
+    watch.far.answers = {LIST: Answer.LIMITED}
+    await watch.rounds(8)
+    red = reasons_of(metrics)
+    watch.far.answers = {}
+
+    await watch.until_all_held()
+
+    assert set(never.values()) <= {0}
+    assert red.keys() - never.keys() == {("team-001", "limited")}
+    assert red["team-001", "limited"] == 1
+    assert set(reasons_of(metrics).values()) == {0}
+
+
+def reasons_of(metrics):
+    """Value by target and reason."""
+    rows = (row for family in metrics.registry.collect() for row in family.samples)
+    of = [row for row in rows if row.name == "sentinel_witness_inconclusive"]
+    return {(row.labels["target"], row.labels["reason"]): row.value for row in of}
