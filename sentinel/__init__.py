@@ -6,13 +6,11 @@
     injectors/ BREAKS   one file per thing we can break, and heal
     reports/   WRITES   values in, text out     web/     SHOWS  health, metrics, the status page
     settings/  the configuration as types       kinds.py the contracts between the rooms
-    world.py   settings turned into what they name
-    daemon.py  joins a tenant's sentinel        witness.py  joins the witness: subject.py one tenant as it
-    reload.py  the file while it lasts                      sees it, watching.py what it watches
-    visitor.py  joins who looks at chat pages, in a pod without a token: pages.py
-    drilling.py  joins a drill: telling.py      doctor.py, explain.py, once.py  what their commands do
-                 what it tells others
-    cli.py     lists the commands           commands/  PARSES  one file per command, and prints
+    joins/     JOINS    settings turned into what runs: world.py, gateways.py, paging.py, subject.py, watching.py ...
+    tools/     what a person runs beside the daemon: once, explain, doctor, report, drill
+    commands/  PARSES   one file per command, and prints; cli.py lists them
+    daemon.py  a tenant's sentinel              witness.py  the witness
+    beacon.py  a pod that only answers          visitor.py  who looks at chat pages, in a pod without a token
     demo/      a stand-in API server, and the show on the terminal
 
 One direction: settings -> plan -> agenda -> observation -> verdict -> standing -> record -> sinks.

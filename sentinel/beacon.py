@@ -13,11 +13,11 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
-from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.engine import tasks
-from sentinel.relaying import client_of, pod_uid
-from sentinel.reload import Configured
+from sentinel.joins.beaconing import OwnBeacon
+from sentinel.joins.relaying import client_of, pod_uid
+from sentinel.joins.reload import Configured
 from sentinel.settings import Settings
 from sentinel.sinks.beacon import BeaconMetrics
 from sentinel.web.app import Health

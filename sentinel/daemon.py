@@ -39,25 +39,25 @@ from sentinel.engine.planes import Planes
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
 from sentinel.engine.tenure import Tenure
-from sentinel.journaling import Journaling, paged_to, tasks_of
+from sentinel.joins.journaling import Journaling, paged_to, tasks_of
+from sentinel.joins.paging import FLUSH_SECONDS, pager_to
+from sentinel.joins.reload import Configured
+from sentinel.joins.sharing import Shared, name_of_pod
+from sentinel.joins.world import World, plan_of, unnamed
 from sentinel.kinds import Sink
-from sentinel.paging import FLUSH_SECONDS, pager_to
-from sentinel.reload import Configured
 from sentinel.settings import SELF, Settings
 from sentinel.settings.identities import OWN_ACCOUNT
-from sentinel.sharing import Shared, name_of_pod
 from sentinel.sinks.history import History
 from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.metrics import Metrics
 from sentinel.sinks.pager import Client, Pager
 from sentinel.web import app as web
-from sentinel.world import World, plan_of, unnamed
 
 if TYPE_CHECKING:
     from sentinel.clients.relay import RelayClient
-    from sentinel.gateways import Gateways
-    from sentinel.networking import Networking
+    from sentinel.joins.gateways import Gateways
+    from sentinel.joins.networking import Networking
 
 _FIRST_ROUND_SECONDS = 10.0
 """Over which the first rounds of all sentinels are spread, however long their periods are."""
@@ -216,7 +216,7 @@ class Daemon:
         if not settings.network.enabled:
             return {"network: what is left": self._let_go}
         if self._network is None:
-            from sentinel.networking import Networking  # noqa: PLC0415  # who asks the network pays for cryptography
+            from sentinel.joins.networking import Networking  # noqa: PLC0415  # who asks the network pays for cryptography
 
             self._network = Networking(self.metrics, self.crossings, self.clock)
         found = await stack.enter_async_context(self._network.generation(settings, relay))
@@ -227,7 +227,7 @@ class Daemon:
     async def _ask_gateways(self, settings: Settings, journal: tuple[Journal, ...], stack: AsyncExitStack) -> None:
         """One pod of a tenant's does, where there are several: the one that asks the API server."""
         if self._gateways is None and settings.gateways:
-            from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
+            from sentinel.joins.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
             self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings, self.configured.stop.is_set)
         if self._gateways is None:
@@ -290,7 +290,7 @@ class Daemon:
         """The way to the witness, where there is one."""
         if settings.paging.relay is None:
             return None
-        from sentinel.relaying import client_of  # noqa: PLC0415  # who has a witness pays
+        from sentinel.joins.relaying import client_of  # noqa: PLC0415  # who has a witness pays
 
         return await stack.enter_async_context(client_of(settings))
 

@@ -13,9 +13,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
-from sentinel import pages
 from sentinel.clients.clock import Clock
-from sentinel.reload import Configured
+from sentinel.joins import pages
+from sentinel.joins.reload import Configured
 from sentinel.settings import Settings
 from sentinel.sinks.page_log import PageLog
 from sentinel.sinks.page_metrics import PageMetrics

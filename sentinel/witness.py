@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sentinel.census import Census
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
 from sentinel.clients.endpoint import Endpoint
@@ -46,14 +45,18 @@ from sentinel.engine.desk import Desk
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
 from sentinel.errors import OwnFault
-from sentinel.journaling import Journaling, paged_to, tasks_of
+from sentinel.joins.census import Census
+from sentinel.joins.journaling import Journaling, paged_to, tasks_of
+from sentinel.joins.lighthouse import Lighthouse
+from sentinel.joins.muster import Muster
+from sentinel.joins.paging import FLUSH_SECONDS, GatewayPages, pager_to, sender_of
+from sentinel.joins.relaying import homes_of, ids_of, relay_of
+from sentinel.joins.reload import Configured
+from sentinel.joins.subject import PEOPLE, Lane, Subject, as_subject, plans_of
+from sentinel.joins.watching import OwnToken, Watching, people_of
+from sentinel.joins.world import World, unnamed
 from sentinel.kinds import Probe, Sink
-from sentinel.lighthouse import Lighthouse
-from sentinel.muster import Muster
-from sentinel.paging import FLUSH_SECONDS, GatewayPages, pager_to, sender_of
 from sentinel.probes.group_review import GroupReview
-from sentinel.relaying import homes_of, ids_of, relay_of
-from sentinel.reload import Configured
 from sentinel.settings import Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.history import History
@@ -61,16 +64,13 @@ from sentinel.sinks.journal import Journal
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.pager import Pager
 from sentinel.sinks.witness_metrics import BreachMetrics, WitnessMetrics
-from sentinel.subject import PEOPLE, Lane, Subject, as_subject, plans_of
-from sentinel.watching import OwnToken, Watching, people_of
 from sentinel.web import app as web
 from sentinel.web.tls import Certificate
-from sentinel.world import World, unnamed
 
 if TYPE_CHECKING:
-    from sentinel.alarm_bell import AlarmBell
-    from sentinel.gateways import Gateways
-    from sentinel.page_times import PageTimes
+    from sentinel.joins.alarm_bell import AlarmBell
+    from sentinel.joins.gateways import Gateways
+    from sentinel.joins.page_times import PageTimes
     from sentinel.sinks.page_time_metrics import PageTimeMetrics
 
 ACCOUNT = "sentinel-witness"
@@ -307,7 +307,7 @@ class Witness:
 
     async def _ask_gateways(self, settings: Settings, journal: tuple[Journal, ...], stack: AsyncExitStack) -> None:
         if self._gateways is None and settings.gateways:
-            from sentinel.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
+            from sentinel.joins.gateways import Gateways  # noqa: PLC0415  # who asks a gateway pays for its dialects
 
             self._gateways = Gateways(self.metrics.registry, self.clock, self.hearings, self.configured.stop.is_set)
         if self._gateways is not None:
@@ -318,7 +318,7 @@ class Witness:
     def _page_times(self, settings: Settings) -> "PageTimes | None":
         if settings.alerting.prometheus is None:
             return None
-        from sentinel.page_times import page_times_of  # noqa: PLC0415  # who looks at no Prometheus pays for none
+        from sentinel.joins.page_times import page_times_of  # noqa: PLC0415  # who looks at no Prometheus pays for none
         from sentinel.sinks.page_time_metrics import PageTimeMetrics  # noqa: PLC0415  # the same
 
         self._page_metrics = self._page_metrics or PageTimeMetrics(self.metrics.registry, self.clock)
@@ -334,7 +334,7 @@ class Witness:
         tasks: dict[str, Callable[[], Awaitable[None]]] = {"page times": page_times.run}
         if not settings.paging.direct:
             return tasks
-        from sentinel.alarm_bell import AlarmBell  # noqa: PLC0415  # who looks at no Prometheus pays for none
+        from sentinel.joins.alarm_bell import AlarmBell  # noqa: PLC0415  # who looks at no Prometheus pays for none
 
         self._alarm_bell = self._alarm_bell or AlarmBell(self.metrics.registry, self.clock)
         pager = partial(self._pager, settings, client, stack, delay=lambda _: None)

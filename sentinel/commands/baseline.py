@@ -20,8 +20,8 @@ def propose(
     """Print, as YAML for isolation.allow, the exceptions that would make what is open silent."""
     from sentinel import logs
     from sentinel.core.verdict import State
-    from sentinel.once import find_open
     from sentinel.reports import baseline
+    from sentinel.tools.once import find_open
 
     if once and length:
         wrong("--once and --for exclude each other")

@@ -35,8 +35,8 @@ def check(
 
 
 def _check_tenants(settings: "Settings", notes: list[str], output: Output, *, listed: bool) -> NoReturn:
+    from sentinel.joins.world import plan_of
     from sentinel.reports import forecast, net_forecast, page_plan
-    from sentinel.world import plan_of
 
     plan = plan_of(settings)
     seen = forecast.forecast(plan, settings.paging.promise.total_seconds())
@@ -60,8 +60,8 @@ def _check_tenants(settings: "Settings", notes: list[str], output: Output, *, li
 
 
 def _check_witness(settings: "Settings", output: Output) -> NoReturn:
+    from sentinel.joins.subject import lanes_of
     from sentinel.reports import page_plan, witness_plan
-    from sentinel.subject import lanes_of
 
     promise = settings.paging.promise.total_seconds()
     seen = witness_plan.witness_plan(lanes_of(settings), promise, alone=settings.disclosure == "opaque")
@@ -75,8 +75,8 @@ def _check_witness(settings: "Settings", output: Output) -> NoReturn:
 
 def _network_forecast(settings: "Settings") -> "NetForecast | None":
     """What is asked over the network, where anything is."""
+    from sentinel.joins.world import net_checks_of, net_terms_of
     from sentinel.reports import net_forecast
-    from sentinel.world import net_checks_of, net_terms_of
 
     if not settings.network.enabled:
         return None

@@ -21,8 +21,8 @@ def doctor(
 ) -> None:
     """What is missing around a tenant's sentinel or the witness, seen from where this runs."""
     from sentinel import logs
-    from sentinel.doctor import Doctor, place_of
     from sentinel.reports import diagnosis
+    from sentinel.tools.doctor import Doctor, place_of
 
     try:
         places = [place_of(text) for text in alertmanager or []]

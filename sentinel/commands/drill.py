@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from sentinel.core.drill.figures import Answers, Stage
     from sentinel.core.drill.progress import Progress
     from sentinel.core.drill.result import Result
-    from sentinel.drilling import Prepared
     from sentinel.settings import Address
-    from sentinel.telling import Where
+    from sentinel.tools.drilling import Prepared
+    from sentinel.tools.telling import Where
 
 app = typer.Typer(help="Break something on purpose, and see whether the promise holds.", no_args_is_help=True)
 
@@ -61,7 +61,7 @@ JournalPath = Annotated[
 @app.command("list")
 def list_drills(output: AsWhat = Output.TEXT) -> None:
     """The drills there are by name, with their variants."""
-    from sentinel import drilling
+    from sentinel.tools import drilling
 
     try:
         found = drilling.listed(os.environ)
@@ -92,8 +92,8 @@ def plan(
     output: AsWhat = Output.TEXT,
 ) -> None:
     """What a run would break, for how long, and how it is undone. Nothing is touched, and nobody is asked."""
-    from sentinel import drilling
     from sentinel.reports import drill as report
+    from sentinel.tools import drilling
 
     planned = drilling.plan(_prepared(what, variant, config), receipts or drilling.usual_receipts(os.environ))
     print_json(planned.as_json()) if output is Output.JSON else typer.echo(report.planned_text(planned), nl=False)
@@ -112,8 +112,9 @@ def run(
     journal: JournalPath = None,
 ) -> None:
     """Run it: wait until all is well, break it, watch, heal it, and judge."""
-    from sentinel import drilling, logs
+    from sentinel import logs
     from sentinel.reports import drill as report
+    from sentinel.tools import drilling
 
     prepared = _prepared(what, variant, config)
     where = _where(metrics, linger, textfile, journal)
@@ -138,7 +139,7 @@ def undo(
     textfile: TextFile = None,
 ) -> None:
     """Heal what a receipt says was broken, and tell. It may be done again, and heals nothing then."""
-    from sentinel import drilling
+    from sentinel.tools import drilling
 
     where = _where(metrics, linger, textfile, None)
 
@@ -183,7 +184,7 @@ def proxy(
     ca: Annotated[Path | None, typer.Option(help="A file: whom to trust at the provider.")] = None,
 ) -> None:
     """Stand between a gateway and a provider, pass everything on untouched, and break it when a drill says so."""
-    from sentinel import drilling
+    from sentinel.tools import drilling
 
     where = _address("--listen", listen), _address("--control", control)
 
@@ -191,7 +192,7 @@ def proxy(
 
 
 def _prepared(what: str, variant: str, config: Path) -> "Prepared":
-    from sentinel import drilling
+    from sentinel.tools import drilling
 
     settings = load(config)
     try:
@@ -212,7 +213,7 @@ def _figures(file: Path) -> "dict[Stage, Answers]":
 
 
 def _where(metrics: str, linger: str, textfile: Path | None, journal: Path | None) -> "Where":
-    from sentinel.telling import Where
+    from sentinel.tools.telling import Where
 
     if textfile is not None and textfile.suffix != ".prom":
         wrong(f"--textfile: {textfile}: expected a name that ends in .prom, or no node exporter reads it")

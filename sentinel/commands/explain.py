@@ -34,10 +34,10 @@ def explain(
     output: AsWhat = Output.TEXT,
 ) -> None:
     """Which binding or network policy lets an identity in, what closes it, whether it was used. Nothing is changed."""
-    from sentinel import explain as joined
     from sentinel.core.api import spoken
     from sentinel.reports import explain as report
     from sentinel.settings import moment
+    from sentinel.tools import explain as joined
 
     try:
         window = moment.parse(since, datetime.now(UTC)), moment.parse(until, datetime.now(UTC))

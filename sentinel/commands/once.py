@@ -37,23 +37,23 @@ def once(
 
 
 def _api(settings: "Settings", name: str, output: Output) -> NoReturn:
-    from sentinel.once import ask_everything
     from sentinel.reports import outcome
+    from sentinel.tools.once import ask_everything
 
     seen = run_async(ask_everything(settings, os.environ, name))
     end(seen, outcome.text(seen), output)
 
 
 def _network(settings: "Settings", name: str, output: Output) -> NoReturn:
-    from sentinel import once_network
+    from sentinel.tools import once_network
 
     seen = ask(once_network.ask(settings, name))
     end(seen, once_network.text(seen), output)
 
 
 def _gateway(settings: "Settings", name: str, output: Output) -> NoReturn:
-    from sentinel import once_gateway
     from sentinel.reports import completion
+    from sentinel.tools import once_gateway
 
     _expect(name, once_gateway.names(settings), "no gateways are configured")
     seen = ask(once_gateway.ask(settings, name))
@@ -61,7 +61,7 @@ def _gateway(settings: "Settings", name: str, output: Output) -> NoReturn:
 
 
 def _page(settings: "Settings", name: str, output: Output) -> NoReturn:
-    from sentinel import once_page
+    from sentinel.tools import once_page
 
     _expect(name, once_page.names(settings), "no gateway has a page")
     seen = ask(once_page.look(settings, name))

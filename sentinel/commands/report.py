@@ -46,9 +46,9 @@ def report(
     """Evidence of a time, from journals alone: what was proven, what was not, breaches, failovers, gaps."""
     if context.invoked_subcommand is not None:
         return
-    from sentinel import auditing
     from sentinel.reports import evidence
     from sentinel.settings import moment
+    from sentinel.tools import auditing
 
     now = datetime.now(UTC)
     try:
@@ -74,8 +74,8 @@ def report(
 @app.command()
 def verify(journal: Journals = DEFAULT_JOURNALS, anchors: Heads = "", output: AsWhat = Output.TEXT) -> None:
     """Whether journals are what was written: recomputes the chain, against heads told elsewhere."""
-    from sentinel import auditing
     from sentinel.reports import verification
+    from sentinel.tools import auditing
 
     with _given():
         told = auditing.gather(anchors)

@@ -28,8 +28,8 @@ def verify_alerting(
     """How long a page takes at worst, and what can swallow it, from the live Prometheus and Alertmanagers."""
     from sentinel import logs
     from sentinel.core.paging.inspection import Wishes
+    from sentinel.joins.verify_alerting import Places, verify
     from sentinel.reports import page_time
-    from sentinel.verify_alerting import Places, verify
 
     urls = [place("--prometheus", prometheus, "http", "https")]
     urls += [place("--alertmanager", url, "http", "https", "dns+http", "dns+https") for url in alertmanager or []]
@@ -51,7 +51,7 @@ def _promised(config: Path | None) -> tuple[float, float | None]:
     """The promise, and how soon a hole is seen at worst; seconds."""
     from sentinel.core.api.plan import PAGE_SECONDS
     from sentinel.core.paging.inspection import Wishes
-    from sentinel.world import plan_of
+    from sentinel.joins.world import plan_of
 
     if config is None:
         return Wishes().promise, None

@@ -1,7 +1,7 @@
 """A drill as it is written: one YAML file, `kind: Drill`, read as strictly as the configuration.
 
 What the file says alone is judged here; whether its gateway exists, and how long that one needs, is
-known only beside the configuration (`sentinel.drilling`).
+known only beside the configuration (`sentinel.tools.drilling`).
 """
 
 from __future__ import annotations

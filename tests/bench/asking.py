@@ -21,8 +21,8 @@ from sentinel.core.record import Record, Round
 from sentinel.core.standing import Turn
 from sentinel.engine import tasks
 from sentinel.engine.crossings import Crossings
-from sentinel.networking import Networking
-from sentinel.relaying import client_of
+from sentinel.joins.networking import Networking
+from sentinel.joins.relaying import client_of
 from sentinel.settings.load import load
 from sentinel.sinks.metrics import Metrics
 

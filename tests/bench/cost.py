@@ -26,13 +26,13 @@ from sentinel.clients.kube import NO_DATA, USER_AGENT
 from sentinel.core.agenda import Agenda
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
+from sentinel.joins.world import World, plan_of
 from sentinel.settings import Settings, load
 from sentinel.settings.web import Web
 from sentinel.sinks.history import History
 from sentinel.sinks.log import LogSink
 from sentinel.sinks.metrics import Metrics
 from sentinel.web import app as web
-from sentinel.world import World, plan_of
 from tests.bench.table import Row, spread
 from tests.bench.town import Town, tenants_for, town
 from tests.support.ports import free_port

@@ -24,7 +24,7 @@ import uvloop
 import yaml
 from prometheus_client import CollectorRegistry
 
-from sentinel import gateways, logs
+from sentinel import logs
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
 from sentinel.core.gateway import canary
@@ -37,7 +37,8 @@ from sentinel.core.page import WITNESS
 from sentinel.engine import tasks
 from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.gateway import Asks, Driver
-from sentinel.gateways import All, Asker
+from sentinel.joins import gateways
+from sentinel.joins.gateways import All, Asker
 from sentinel.probes.completion import CompletionProbe
 from sentinel.settings import load
 from sentinel.sinks.gateway_log import GatewayLog

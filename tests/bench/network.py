@@ -21,7 +21,6 @@ import jwt
 import yaml
 from prometheus_client import CollectorRegistry
 
-from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.token_review import Speaker
 from sentinel.core.claim import Expected
@@ -29,6 +28,7 @@ from sentinel.core.net.pod import Pod as Told
 from sentinel.core.net.roster import Beacon
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
+from sentinel.joins.beaconing import OwnBeacon
 from sentinel.settings import Address
 from sentinel.sinks.beacon import BeaconMetrics
 from sentinel.web.relay import Door, Relay

@@ -14,7 +14,7 @@ import yaml
 
 from sentinel.core.paging import formula
 from sentinel.core.paging.inspection import Wishes
-from sentinel.verify_alerting import Places, verify
+from sentinel.joins.verify_alerting import Places, verify
 from tests.bench.table import Row
 from tests.bench.town import Town, hole, readers, tenants, town
 from tests.support.alertmanager import Alertmanager

@@ -18,10 +18,10 @@ from sentinel.core.record import Record, Round
 from sentinel.core.verdict import State
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
+from sentinel.joins.subject import as_subject
+from sentinel.joins.world import World, plan_of, unnamed
 from sentinel.settings import load
 from sentinel.sinks.metrics import Metrics as MetricsSink
-from sentinel.subject import as_subject
-from sentinel.world import World, plan_of, unnamed
 from tests.support.controlplane import ControlPlane
 from tests.support.sentinels import Metrics, Server
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sentinel import doctor
 from sentinel.clients import reach
 from sentinel.clients.reach import Reach
-from sentinel.doctor import Doctor, Place, place_of, usual_places
 from sentinel.reports.diagnosis import Diagnosis, State
 from sentinel.settings import load
+from sentinel.tools import doctor
+from sentinel.tools.doctor import Doctor, Place, place_of, usual_places
 from tests.cluster.ground import Ground
 from tests.deploy import chart
 from tests.support.alertmanager import Alertmanager, config

@@ -14,7 +14,7 @@ import pytest
 
 from sentinel.clients.clock import Clock
 from sentinel.core.verdict import State
-from sentinel.world import unnamed
+from sentinel.joins.world import unnamed
 from tests.cluster.ground import MOST_ROUNDS, Ground
 from tests.cluster.lookout import Lookout
 from tests.cluster.town import SETTLED, proves_everything, resident

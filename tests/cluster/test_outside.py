@@ -18,8 +18,8 @@ import yaml
 from sentinel.clients.clock import Clock
 from sentinel.core.api.resources import CHECKS
 from sentinel.core.net import crossing
+from sentinel.joins.world import World
 from sentinel.settings import load
-from sentinel.world import World
 from tests.cluster.ground import Ground
 from tests.cluster.town import SETTLED, proves_everything
 from tests.deploy import chart

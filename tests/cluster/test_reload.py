@@ -15,8 +15,8 @@ import yaml
 from sentinel.clients.clock import Clock
 from sentinel.core.standing import Turn
 from sentinel.engine.round import RoundRunner
+from sentinel.joins.world import World, plan_of
 from sentinel.settings import load
-from sentinel.world import World, plan_of
 from tests.cluster.ground import MOST_ROUNDS, Ground
 from tests.cluster.lookout import Lookout
 from tests.cluster.town import SETTLED, proves_everything, resident

@@ -7,7 +7,7 @@ import yaml
 
 from sentinel.core.net.pod import BEACON, OURS, READY_PATH
 from sentinel.core.net.pod import pod as reading
-from sentinel.lighthouse import ADDRESSES, NODE
+from sentinel.joins.lighthouse import ADDRESSES, NODE
 from sentinel.settings import load
 from tests.deploy import chart
 from tests.deploy.conftest import chosen

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sentinel import pages
+from sentinel.joins import pages
 from sentinel.settings import load
 from tests.deploy import chart
 

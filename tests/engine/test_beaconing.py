@@ -6,12 +6,12 @@ import contextlib
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sentinel import beaconing
-from sentinel.beaconing import Directory, OwnBeacon
 from sentinel.core.net.challenge import KEY_BYTES, Refusal
 from sentinel.core.net.crossing import Protocol
 from sentinel.core.net.roster import Beacon, Roster
 from sentinel.errors import Refused, Throttled, Unreachable
+from sentinel.joins import beaconing
+from sentinel.joins.beaconing import Directory, OwnBeacon
 from sentinel.sinks.beacon import BeaconMetrics
 
 PORT = 7462

@@ -5,7 +5,7 @@ import pytest
 from sentinel import settings
 from sentinel.core.net.enumeration import Look
 from sentinel.core.net.roster import Roster
-from sentinel.lookouts import NOT_PRIVATE, lookouts_of
+from sentinel.joins.lookouts import NOT_PRIVATE, lookouts_of
 from tests.engine.net_scripted import Net
 from tests.settings.conftest import GOOD
 

@@ -13,7 +13,7 @@ from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 from sentinel.engine.crossings import Crossings
 from sentinel.engine.surroundings import Egress, Surroundings
-from sentinel.lookouts import NOT_PRIVATE
+from sentinel.joins.lookouts import NOT_PRIVATE
 from tests.engine.net_scripted import Fate, Net
 from tests.engine.scripted import Hand, Ledger
 

@@ -12,7 +12,7 @@ from sentinel.core.drill.figures import Seen, Worth
 from sentinel.core.drill.result import Setting
 from sentinel.errors import OwnFault
 from sentinel.settings.journal import Journal
-from sentinel.telling import Telling, Where
+from sentinel.tools.telling import Telling, Where
 from tests.core.drill.test_progress import WELL, WOUNDED, run
 from tests.engine.test_drill import RECEIPT
 from tests.engine.test_drill_metrics import PASSED, result

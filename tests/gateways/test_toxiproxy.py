@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from sentinel import gateways, settings
+from sentinel import settings
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway.failover import Verdict
 from sentinel.core.gateway.news import Ended, Probed
 from sentinel.core.gateway.outcome import Outcome, judge
-from sentinel.gateways import Asker
+from sentinel.joins import gateways
+from sentinel.joins.gateways import Asker
 from tests.core.gateway import recorded as r
 from tests.support.portkey import config
 from tests.support.providers import provider

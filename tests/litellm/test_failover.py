@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from sentinel import gateways, settings
+from sentinel import settings
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway.failover import Episode, Verdict
 from sentinel.core.gateway.news import Ended, Probed
 from sentinel.core.gateway.outcome import GOOD, Outcome
-from sentinel.gateways import Asker
+from sentinel.joins import gateways
+from sentinel.joins.gateways import Asker
 from tests.support.litellm import Litellm, Model, litellm
 from tests.support.providers import provider
 from tests.support.rawserver import Asked, Peer, raw_server

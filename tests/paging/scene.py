@@ -22,7 +22,7 @@ from typing import Any, Self
 from sentinel.core.paging.formula import When
 from sentinel.core.paging.inspection import Inspection, Row, Wishes
 from sentinel.core.paging.obstacles import Fault
-from sentinel.verify_alerting import Places, verify
+from sentinel.joins.verify_alerting import Places, verify
 from tests.support.alertmanager import Alertmanager
 from tests.support.eventually import eventually
 from tests.support.pairs import NEWEST, Pair

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from sentinel.alarm_bell import AlarmBell, Task
 from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
-from sentinel.paging import pager_to
+from sentinel.joins.alarm_bell import AlarmBell, Task
+from sentinel.joins.paging import pager_to
 from sentinel.settings import Settings, load
 from tests.support.ports import free_port, is_free
 

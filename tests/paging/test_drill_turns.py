@@ -11,7 +11,7 @@ from sentinel.clients.clock import Clock
 from sentinel.core.page import Alert, Page, Sender
 from sentinel.core.paging.formula import Path
 from sentinel.core.paging.page_drill import RECEIVER, Health, Limits, Result
-from sentinel.page_drill import PageDrill
+from sentinel.joins.page_drill import PageDrill
 from sentinel.sinks.page_path_metrics import PagePathMetrics
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from sentinel.clients.clock import Clock
 from sentinel.core.paging.formula import Path
-from sentinel.heartbeat import Heartbeat, heartbeat_of
+from sentinel.joins.heartbeat import Heartbeat, heartbeat_of
 from sentinel.settings import load
 from sentinel.sinks.heartbeat_metrics import HeartbeatMetrics
 from tests.alerts import rules

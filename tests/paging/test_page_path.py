@@ -20,8 +20,8 @@ from sentinel.clients.alertmanager import Alertmanagers
 from sentinel.clients.clock import Clock
 from sentinel.core.paging.formula import Path
 from sentinel.core.paging.page_drill import NUMBER, Health, Limits, Stage
-from sentinel.page_drill import PageDrill, door_of, page_drill_of
-from sentinel.paging import pager_to
+from sentinel.joins.page_drill import PageDrill, door_of, page_drill_of
+from sentinel.joins.paging import pager_to
 from sentinel.settings import load
 from sentinel.sinks.page_path_metrics import PagePathMetrics
 from tests.alerts import rules

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 from sentinel.clients.clock import Clock
 from sentinel.core.paging.inspection import Wishes
 from sentinel.core.paging.ours import ALWAYS
-from sentinel.page_times import PageTimes
+from sentinel.joins.page_times import PageTimes
+from sentinel.joins.verify_alerting import Places
 from sentinel.sinks.page_time_metrics import PageTimeMetrics
-from sentinel.verify_alerting import Places
 from tests.core.paging.stack import BREACH, Stack, alert
 from tests.paging.impostor import Impostor, Said, alertmanager, prometheus
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sentinel import verify_alerting
 from sentinel.clients.reading import Reader
 from sentinel.core.paging.inspection import Inspection, Wishes
+from sentinel.joins import verify_alerting
+from sentinel.joins.verify_alerting import Places, verify
 from sentinel.reports import page_time
-from sentinel.verify_alerting import Places, verify
 from tests.core.paging.stack import Stack
 from tests.paging.impostor import Impostor, Said, alertmanager, prometheus
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sentinel import drilling, settings
+from sentinel import settings
 from sentinel.core.drill.fault import Variant
 from sentinel.errors import ConfigError
 from sentinel.settings import drill as written
+from sentinel.tools import drilling
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config" / "drills" / "provider-outage.yaml"

@@ -6,7 +6,7 @@ import yaml
 from sentinel.core.api import resources
 from sentinel.core.asked import CROSSTALK
 from sentinel.core.net import crossing
-from sentinel.relaying import doors_of
+from sentinel.joins.relaying import doors_of
 from sentinel.settings import load
 
 TENANTS = [

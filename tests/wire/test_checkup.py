@@ -9,17 +9,17 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sentinel import checkup, cluster_checkup
-from sentinel.checkup import alerting, border, keys, names
 from sentinel.cli import app
 from sentinel.clients import reach
 from sentinel.clients.reach import Reach
 from sentinel.clients.relay import RelayClient
 from sentinel.core.net.roster import Beacon, Roster
 from sentinel.errors import Unreachable
+from sentinel.joins.verify_alerting import Places
 from sentinel.reports.diagnosis import Finding, State
 from sentinel.settings import Settings, load
-from sentinel.verify_alerting import Places
+from sentinel.tools import checkup, cluster_checkup
+from sentinel.tools.checkup import alerting, border, keys, names
 from tests.core.paging.stack import Stack, alert
 from tests.paging.impostor import Impostor, Said, alertmanager, prometheus
 from tests.support.ports import free_port

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.dialer import Dialer, KeptLines
 from sentinel.core.net import challenge
@@ -21,6 +20,7 @@ from sentinel.engine.crossings import Crossings
 from sentinel.engine.net_kept import Outliving
 from sentinel.engine.net_round import NetRound
 from sentinel.engine.voice import Voice
+from sentinel.joins.beaconing import OwnBeacon
 from sentinel.sinks.beacon import BeaconMetrics
 from tests.engine.scripted import Ledger
 from tests.support.ports import free_port
@@ -116,8 +116,8 @@ async def listening(hub: Hub, name: str) -> AsyncIterator[OwnBeacon]:
 
 @pytest.fixture
 async def town(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
-    monkeypatch.setattr("sentinel.beaconing.REPORT_SECONDS", 0.1)
-    monkeypatch.setattr("sentinel.beaconing.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("sentinel.joins.beaconing.REPORT_SECONDS", 0.1)
+    monkeypatch.setattr("sentinel.joins.beaconing.FIRST_PAUSE", 0.05)
     hub = Hub(free_port())
     async with contextlib.AsyncExitStack() as stack:
         own = await stack.enter_async_context(listening(hub, "team-a"))

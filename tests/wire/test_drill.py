@@ -10,12 +10,12 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sentinel import auditing
 from sentinel.clients.control import Control
 from sentinel.clients.receipts import Receipts
 from sentinel.core.audit.anchors import Anchors
 from sentinel.core.drill.fault import Fault, Place, Receipt, Variant
 from sentinel.core.gateway import canary
+from sentinel.tools import auditing
 from tests.support.failing_over import Provider, served
 from tests.support.ports import free_port
 from tests.wire.drills import PATIENCE, VARIANTS, Ended, Town, ended, phase, started, town

@@ -216,7 +216,7 @@ async def test_a_pod_that_does_not_hold_the_lease_asks_no_gateway(tmp_path):
 
 
 async def test_who_has_no_gateway_pays_for_none():
-    code = "import sys, sentinel.daemon, sentinel.witness; sys.exit('sentinel.gateways' in sys.modules)"
+    code = "import sys, sentinel.daemon, sentinel.witness; sys.exit('sentinel.joins.gateways' in sys.modules)"
 
     program = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sentinel import gateways, settings
+from sentinel import settings
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway import canary
 from sentinel.core.gateway.failover import Verdict
@@ -23,7 +23,8 @@ from sentinel.core.gateway.news import Ended, Probed
 from sentinel.core.gateway.outcome import Outcome
 from sentinel.engine.apart import TIER
 from sentinel.engine.crossings import Crossings
-from sentinel.gateways import Asker
+from sentinel.joins import gateways
+from sentinel.joins.gateways import Asker
 from tests.support.rawserver import raw_server
 from tests.support.switching import Stub
 

@@ -21,12 +21,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sentinel import gateways, settings
+from sentinel import settings
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway.failover import Bounds, Verdict
 from sentinel.core.gateway.news import Ended, Probed
 from sentinel.core.gateway.outcome import Outcome
-from sentinel.gateways import Asker
+from sentinel.joins import gateways
+from sentinel.joins.gateways import Asker
 from tests.support import dying
 from tests.support.child import Child
 from tests.support.listening import listening

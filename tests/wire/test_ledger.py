@@ -223,7 +223,7 @@ def test_a_gigabyte_takes_no_more_memory_than_a_megabyte(place: Place) -> None:
     # 200 MB through a pipe: what is held would show.
     line = place.audit_log.read_bytes().splitlines(keepends=True)[-1]
     script = (
-        "import resource, sys; from pathlib import Path; from sentinel.explain import lines_of; "
+        "import resource, sys; from pathlib import Path; from sentinel.tools.explain import lines_of; "
         "from sentinel.core.api import audit; s = audit.Sifted(audit.Wanted(users=frozenset({sys.argv[1]}))); "
         "audit.sift(lines_of('-'), [s]); "
         "print(s.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

@@ -8,7 +8,7 @@ from sentinel.clients.clock import Clock
 from sentinel.core.verdict import Reason, State
 from sentinel.engine import tasks
 from sentinel.engine.crossings import Crossings
-from sentinel.networking import Networking
+from sentinel.joins.networking import Networking
 from sentinel.sinks.metrics import Metrics
 from tests.settings.conftest import GOOD
 

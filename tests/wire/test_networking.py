@@ -11,7 +11,7 @@ import pytest
 from sentinel.clients.clock import Clock
 from sentinel.engine import tasks
 from sentinel.engine.crossings import Crossings
-from sentinel.networking import Networking
+from sentinel.joins.networking import Networking
 from sentinel.settings import Settings, load
 from sentinel.sinks.metrics import Metrics
 from tests.engine.scripted import Ledger
@@ -57,7 +57,7 @@ def settings(tmp_path: Path, hub: Hub) -> Settings:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("sentinel.networking.pod_uid", lambda _: "team-a-1")
+    monkeypatch.setattr("sentinel.joins.networking.pod_uid", lambda _: "team-a-1")
     ledger = Ledger()
     made = Networking(Metrics(), Crossings(0.0, (ledger,)), Clock())
     yield made, ledger
@@ -95,7 +95,7 @@ async def test_without_a_pod_of_our_own_all_is_inconclusive_and_says_why(network
     def nobody(_: Settings) -> str:
         raise OwnFault("paging.relay_token: bound to no pod")
 
-    monkeypatch.setattr("sentinel.networking.pod_uid", nobody)
+    monkeypatch.setattr("sentinel.joins.networking.pod_uid", nobody)
     made, ledger = network
     async with running(made, settings, Way(hub, "team-a")):
         await until(lambda: ledger.rounds)

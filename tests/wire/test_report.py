@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from sentinel import auditing
 from sentinel.core.audit import anchors as anchors_
 from sentinel.core.audit.chain import Fault
 from sentinel.core.audit.pairs import State
@@ -20,6 +19,7 @@ from sentinel.core.gateway.failover import Bounds, Episode, Verdict
 from sentinel.core.gateway.outcome import Outcome
 from sentinel.core.page import rfc3339
 from sentinel.reports import evidence, verification
+from sentinel.tools import auditing
 from sentinel.web import evidence as web_evidence
 from tests.support.months import BEGIN, DAY, Month
 

@@ -32,8 +32,8 @@ from sentinel.engine import tasks
 from sentinel.engine.hints import Hints
 from sentinel.engine.roll import Roll
 from sentinel.errors import Refused, Throttled
-from sentinel.lighthouse import Lighthouse
-from sentinel.muster import Muster
+from sentinel.joins.lighthouse import Lighthouse
+from sentinel.joins.muster import Muster
 from sentinel.settings import Address
 from sentinel.sinks.witness_metrics import WitnessMetrics
 from sentinel.web import rollcall as rollcall_module

@@ -9,11 +9,11 @@ from sentinel.core.api import rbac_object
 from sentinel.core.api.rbac import Rbac, who_of_account
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
+from sentinel.joins.subject import PEOPLE, lanes_of
+from sentinel.joins.watching import OwnToken
 from sentinel.probes.group_review import GroupReview
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.metrics import Metrics
-from sentinel.subject import PEOPLE, lanes_of
-from sentinel.watching import OwnToken
 from tests.cluster.lookout import Lookout
 from tests.cluster.matrix import ways
 from tests.deploy import chart

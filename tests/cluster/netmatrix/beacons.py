@@ -17,12 +17,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.core.net.pod import READY_PATH, Policy, pod, service
 from sentinel.core.net.roster import Beacon, Roster
 from sentinel.engine.roll import Registration, Roll
 from sentinel.errors import Refused, Unreachable
+from sentinel.joins.beaconing import OwnBeacon
 from sentinel.sinks.beacon import BeaconMetrics
 from tests.support import netns
 from tests.support.kubelet import Kubelet
@@ -35,7 +35,7 @@ WITNESS = "sentinel-system"
 
 @dataclass
 class Wire:
-    """One pod's way to the witness, as `sentinel.beaconing.Way` has it. Cut: nothing gets through."""
+    """One pod's way to the witness, as `sentinel.joins.beaconing.Way` has it. Cut: nothing gets through."""
 
     roll: Roll
     tenant: str

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sentinel import beaconing
 from sentinel.core.net.crossing import Crossing
 from sentinel.core.net.net_plan import YOUNG_SECONDS
 from sentinel.core.record import Record
 from sentinel.core.standing import Turn
 from sentinel.core.verdict import Reason, State
 from sentinel.engine.net_young import STRETCH
+from sentinel.joins import beaconing
 from tests.cluster.netmatrix import asker as asking
 from tests.cluster.netmatrix.asker import Asker, told
 from tests.cluster.netmatrix.beacons import Beacons, Host

@@ -28,7 +28,7 @@ from sentinel.core.paging.formula import Path
 from sentinel.core.paging.page_drill import LABEL, NAME, NUMBER, RECEIVER, Health, Limits, Place, Result, Run, Stage
 from sentinel.core.record import Series
 from sentinel.errors import ClientError
-from sentinel.paging import sender_of
+from sentinel.joins.paging import sender_of
 from sentinel.settings import Settings
 from sentinel.sinks.page_path_metrics import PagePathMetrics
 from sentinel.sinks.pager import Pager

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from sentinel.core.paging.inspection import Inspection, Wishes
+from sentinel.joins.verify_alerting import Places, verify
 from sentinel.reports import page_time
 from sentinel.settings import Settings
 from sentinel.sinks.page_time_metrics import PageTimeMetrics
-from sentinel.verify_alerting import Places, verify
 
 _log = structlog.get_logger()
 

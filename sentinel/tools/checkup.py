@@ -16,11 +16,11 @@ from sentinel.core.net.roster import Beacon, Roster
 from sentinel.core.paging import ours
 from sentinel.core.paging.prometheus import Prometheus
 from sentinel.errors import ClientError, OwnFault
-from sentinel.relaying import client_of
+from sentinel.joins.relaying import client_of
+from sentinel.joins.verify_alerting import Live, Places, look
+from sentinel.joins.world import net_targets_of
 from sentinel.reports.diagnosis import Finding, State
 from sentinel.settings import Settings
-from sentinel.verify_alerting import Live, Places, look
-from sentinel.world import net_targets_of
 
 CONNECT_SECONDS = 2.0
 NOWHERE = "192.0.2.1"

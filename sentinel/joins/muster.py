@@ -27,10 +27,10 @@ from sentinel.core.net.address import Address
 from sentinel.core.net.pod import Pod, Service
 from sentinel.engine.roll import Roll
 from sentinel.errors import ClientError, OwnFault
-from sentinel.lighthouse import SERVICE as LIGHTHOUSE
-from sentinel.lighthouse import Lighthouse
+from sentinel.joins.lighthouse import SERVICE as LIGHTHOUSE
+from sentinel.joins.lighthouse import Lighthouse
+from sentinel.joins.watching import OwnToken
 from sentinel.sinks.witness_metrics import WitnessMetrics
-from sentinel.watching import OwnToken
 
 PODS = "pods"
 """The label of all these watches together."""

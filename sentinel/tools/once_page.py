@@ -7,10 +7,10 @@ the picture shows it, where pictures are kept.
 from dataclasses import dataclass
 from typing import Any
 
-from sentinel import pages
 from sentinel.clients.clock import Clock
 from sentinel.core.gateway.canary import Canary
 from sentinel.core.gateway.chat_page import EXCLUDED, Judged, judge
+from sentinel.joins import pages
 from sentinel.settings import Settings
 from sentinel.sinks.screenshots import Album
 

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from sentinel.clients.clock import Clock
 from sentinel.core.paging.formula import Path
 from sentinel.core.paging.page_drill import Health
-from sentinel.heartbeat import heartbeat_of
-from sentinel.page_drill import door_of, page_drill_of
+from sentinel.joins.heartbeat import heartbeat_of
+from sentinel.joins.page_drill import door_of, page_drill_of
 from sentinel.settings import Settings
 from sentinel.sinks.heartbeat_metrics import HeartbeatMetrics
 from sentinel.sinks.page_path_metrics import PagePathMetrics

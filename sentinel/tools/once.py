@@ -10,10 +10,10 @@ from sentinel.core.api.question import Question
 from sentinel.core.record import Record, Round
 from sentinel.engine.book import Book
 from sentinel.engine.round import RoundRunner
+from sentinel.joins.world import World, plan_of
 from sentinel.reports.baseline import Seen
 from sentinel.reports.outcome import Outcome
 from sentinel.settings import Settings
-from sentinel.world import World, plan_of
 
 _FURTHER_ROUNDS = 2
 _PATIENCE_SECONDS = 600.0

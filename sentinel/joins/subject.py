@@ -27,11 +27,11 @@ from sentinel.engine.budget import Budget
 from sentinel.engine.desk import Desk
 from sentinel.engine.round import RoundRunner
 from sentinel.engine.scheduler import Scheduler
+from sentinel.joins.world import World, scope_of
 from sentinel.kinds import Probe
 from sentinel.settings import ANONYMOUS, SELF, Identity, Settings, Tenant
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.journal import OfTenant
-from sentinel.world import World, scope_of
 
 PEOPLE = "/people"
 """Behind a tenant's name: the lane of its groups."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
-from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.core.net import address
 from sentinel.core.net.address import Address
 from sentinel.core.net.roster import Beacon
+from sentinel.joins.beaconing import OwnBeacon
 from sentinel.sinks.beacon import BeaconMetrics
 
 NAME = "witness"

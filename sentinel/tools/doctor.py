@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from sentinel import checkup, cluster_checkup
 from sentinel.clients import reach
 from sentinel.clients.clock import Clock
 from sentinel.clients.kube import Connection
@@ -23,13 +22,14 @@ from sentinel.clients.reach import Reach
 from sentinel.core.api.gates import OWN_GATES, UNSEEN, Gate, Light, Lights, dimmest
 from sentinel.core.api.plan import Plan
 from sentinel.errors import ClientError, OwnFault, Refused, Throttled, TimedOut, Unreachable
+from sentinel.joins.relaying import client_of
+from sentinel.joins.verify_alerting import Places
+from sentinel.joins.world import World, plan_of
 from sentinel.probes import kube_review
 from sentinel.probes.kube_read import KubeRead
-from sentinel.relaying import client_of
 from sentinel.reports.diagnosis import Diagnosis, Finding, State
 from sentinel.settings import Settings
-from sentinel.verify_alerting import Places
-from sentinel.world import World, plan_of
+from sentinel.tools import checkup, cluster_checkup
 
 CLOCK_SECONDS = 10.0
 """A push stands for 90 s by our clock; far from that, a page would be over before it is heard."""

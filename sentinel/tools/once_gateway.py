@@ -1,11 +1,11 @@
 """`sentinel once gateway/NAME`: one completion, now. `reports.completion` has what is told of it."""
 
-from sentinel import gateways
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
 from sentinel.core.gateway.canary import Canary
 from sentinel.core.gateway.foreign import whose
 from sentinel.core.gateway.outcome import judge
+from sentinel.joins import gateways
 from sentinel.reports.completion import Seen
 from sentinel.settings import Settings
 

@@ -17,7 +17,6 @@ from functools import partial
 import structlog
 from prometheus_client import CollectorRegistry
 
-from sentinel.beaconing import OwnBeacon
 from sentinel.clients.clock import Clock
 from sentinel.clients.dialer import Dialer, KeptLines
 from sentinel.clients.relay import RelayClient
@@ -34,14 +33,15 @@ from sentinel.engine.scheduler import Scheduler
 from sentinel.engine.surroundings import Surroundings
 from sentinel.engine.voice import Voice
 from sentinel.errors import ClientError, OwnFault
+from sentinel.joins.beaconing import OwnBeacon
+from sentinel.joins.lookouts import SURROUNDING, lookouts_of
+from sentinel.joins.relaying import pod_uid
+from sentinel.joins.world import net_checks_of, net_targets_of, net_terms_of
 from sentinel.kinds import Directory
-from sentinel.lookouts import SURROUNDING, lookouts_of
-from sentinel.relaying import pod_uid
 from sentinel.settings import SELF, Settings
 from sentinel.settings.identities import OWN_ACCOUNT
 from sentinel.sinks.beacon import BeaconMetrics
 from sentinel.sinks.metrics import Metrics
-from sentinel.world import net_checks_of, net_targets_of, net_terms_of
 
 Task = Callable[[], Awaitable[None]]
 """Something to be run for ever."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sentinel.clients.endpoint import Endpoint
 from sentinel.clients.lease import LeaseClient
 from sentinel.core.lease import Lease
-from sentinel.world import World
+from sentinel.joins.world import World
 
 
 def name_of_pod(environ: Mapping[str, str]) -> str:

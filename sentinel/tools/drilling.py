@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sentinel
-from sentinel import gateways, injectors
+from sentinel import injectors
 from sentinel.clients.clock import Clock
 from sentinel.clients.completions import Completions, trust
 from sentinel.clients.control import Control
@@ -35,10 +35,11 @@ from sentinel.engine.disturbance import Disturbances
 from sentinel.engine.drill import DrillRun
 from sentinel.engine.gateway import Driver, Plan
 from sentinel.errors import ConfigError, OwnFault, Problem
+from sentinel.joins import gateways
 from sentinel.reports.drill import Planned
 from sentinel.settings import Address, Gateway, Settings
 from sentinel.settings import drill as written
-from sentinel.telling import Telling, Where
+from sentinel.tools.telling import Telling, Where
 from sentinel.web.fault_proxy import FaultProxy, serve
 
 GRACE = 30.0

@@ -9,11 +9,11 @@ from sentinel.core.net.crossing import Family
 from sentinel.core.net.roster import Roster
 from sentinel.engine.net_round import NetRound
 from sentinel.engine.surroundings import Egress
+from sentinel.joins.world import net_targets_of
 from sentinel.kinds import Lookout
 from sentinel.probes.cloud import CloudProbe
 from sentinel.probes.node import NodeProbe
 from sentinel.settings import Settings
-from sentinel.world import net_targets_of
 
 SURROUNDING = (kubelet.CHECK, metadata.CHECK, enumeration.CHECK)
 """The classes of promise that lookouts ask about."""

@@ -1,0 +1,1 @@
+"""JOINS: settings turned into what runs, one file per part; `daemon.py` and `witness.py` open them."""
