@@ -36,7 +36,7 @@ mutate-rules: $(READY) parts ## each word of each alerting rule, wrong one at a 
 parts: ## the servers that the tests start, into a cache (about 8 minutes the first time)
 	@$(PYTHON) -m tests.parts
 
-test-failover: $(READY) ## 280 primaries that die, and README's table of what was said of it (five minutes)
+test-failover: $(READY) ## 280 primaries that die, and the table of what was said of it (five minutes)
 	@FAILOVER=full $(BIN)/pytest -s tests/wire/test_kills.py $(ARGS)
 
 parts-litellm: ## another real LLM gateway, for `make test-litellm` (750 MB)

@@ -25,7 +25,7 @@ MOST_ROWS = 400
 """Of one table for people; the JSON has all."""
 NEVER = (
     "What a sentinel does not ask: pods with other labels than its beacons', ports other than the beacon's, over the "
-    "network a tenant's namespaces beyond the first, and what README lists as not proven.",
+    "network a tenant's namespaces beyond the first, and what docs/network.md and docs/questions.md call not proven.",
     "Pages by Prometheus' rules are not in the journal: the time to page is that of sentinel's own pushes.",
     "A journal proves what its writer saw. That nobody wrote it anew is proven only up to the last anchored line.",
 )

@@ -2,7 +2,7 @@
 
 The gateways are a process of their own (`tests.support.dying`), whose clock says how long each of them really
 took; the drivers ask as the witness does, every two seconds. `make test-failover` waits for the promise of 30 s
-and prints README's table; `make test` plays the same with a promise of 4 s.
+and prints the table of docs/gateways.md; `make test` plays the same with a promise of 4 s.
 """
 
 import asyncio
@@ -268,7 +268,7 @@ async def test_twenty_kills_for_each_time_that_a_switch_takes(tmp_path):
 
 
 def table(batches: Sequence[Sequence[Measured]]) -> list[str]:
-    """README's."""
+    """That of docs/gateways.md."""
     head = "| fault | switch takes | kills | truth within the bounds | pass / indeterminate / violation | F_upper - truth: p50, p95, max |"
     return [head, "| --- | --- | --- | --- | --- | --- |", *map(line, filter(None, batches))]
 

@@ -4,7 +4,7 @@
 
 Two providers on one level are as good as none: who answered is then unknown, and never the primary
 by default. Gateways hide this well. What each header means, and when it is missing, was measured
-with litellm 1.106 and Portkey 1.15 and read in the documentation of the others (README, "Who served").
+with litellm 1.106 and Portkey 1.15 and read in the documentation of the others (docs/litellm.md).
 Used by `core.outcome` for every answer.
 """
 

@@ -1,4 +1,4 @@
-"""The plan: every question exactly once, the budget kept, and the figures that stand in README."""
+"""The plan: every question exactly once, the budget kept, and the figures that stand in docs/questions.md."""
 
 from collections import Counter
 from itertools import product
