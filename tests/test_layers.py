@@ -13,6 +13,7 @@ CORE = sorted((ROOT / "sentinel" / "core").glob("**/*.py"))
 LINT = Path(sys.executable).with_name("lint-imports")
 SENTENCES = {
     "Imports point inward",
+    "What joins joins what it knows, and not the other way round",
     "The core decides; it never touches the world",
     "One sink knows no other",
     "Probes do not count, log or retry",
@@ -41,12 +42,14 @@ def test_the_contracts_are_the_sentences_of_the_design():
     assert {contract["name"] for contract in settings()["contracts"]} >= SENTENCES
 
 
-def test_every_room_has_its_place():
-    """A new folder that no layer names could import whatever it likes."""
-    (layers,) = (contract["layers"] for contract in settings()["contracts"] if contract["type"] == "layers")
+@pytest.mark.parametrize("folder", ["sentinel", "sentinel.joins"])
+def test_every_room_has_its_place(folder):
+    """A new file or folder that no layer names could import whatever it likes."""
+    layered = [contract for contract in settings()["contracts"] if contract["type"] == "layers"]
+    (layers,) = (one["layers"] for one in layered if one.get("containers", ["sentinel"]) == [folder])
     placed = {name.strip().removeprefix("sentinel.") for layer in layers for name in layer.split("|")}
-    folders = {file.parent.name for file in (ROOT / "sentinel").glob("*/__init__.py")}
-    rooms = folders | {file.stem for file in (ROOT / "sentinel").glob("[!_]*.py")}
+    where = ROOT.joinpath(*folder.split("."))
+    rooms = {file.parent.name for file in where.glob("*/__init__.py")} | {file.stem for file in where.glob("[!_]*.py")}
 
     assert rooms - placed == set()
 
@@ -58,6 +61,7 @@ PLANTED = {
     "probes/kube_read.py": "import structlog",
     "injectors/provider.py": "import aiohttp",
     "kinds.py": "from sentinel import daemon",
+    "joins/world.py": "from sentinel.joins import networking",
 }
 
 
