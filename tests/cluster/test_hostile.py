@@ -411,7 +411,7 @@ def is_blind_about_team_a(fort: Fort) -> bool:
     """The witness's token of its sentinel is worth nothing any more, or there is none to be had."""
     seen = fort.witness.metrics()
     about = {"subject": "team-a", "target": "team-b"}
-    return any(seen.value("sentinel_witness_inconclusive", **about, reason=why) for why in ("whoami", "token"))
+    return any(seen.sum("sentinel_witness_inconclusive", **about, reason=why) for why in ("whoami", "token"))
 
 
 def paged_twice(fort: Fort) -> None:

@@ -62,6 +62,8 @@ def scene() -> Iterator[Scene]:
             "monitor": {"enabled": False},
             "alertmanagers": [manager.url],
             "prometheus": prometheus.url,
+            # Nothing here tells Prometheus about the witness: the drill would be lost, and that pages.
+            "paging": {"drill": {"every": ""}},
             "witness": {"enabled": True},
         }
         objects = chart.render(chart.values() | values)

@@ -53,14 +53,16 @@ DONE = Row(
         Panel(
             "gauge",
             "Blast Radius Gauge",
-            "Of the answers while the fault stood, in the chosen time, the share that the primary did not give: from "
-            "elsewhere, the agreed message, or none.",
+            "Of the answers while the fault stood, in the last drill of each name, the share that the primary did not "
+            "give: from elsewhere, the agreed message, or none.",
             "percentunit",
             (
                 Query(
+                    # A process is one drill and counts from 0; a short one may be over before the second scrape.
                     "1 - sum by (drill) "
-                    f'(increase(sentinel_drill_answers_total{{{OURS},stage="during",result="primary"}}[$__range])) '
-                    f'/ (sum by (drill) (increase(sentinel_drill_answers_total{{{OURS},stage="during"}}[$__range])) > 0)',
+                    f'(last_over_time(sentinel_drill_answers_total{{{OURS},stage="during",result="primary"}}[$__range])) '
+                    "/ (sum by (drill) "
+                    f'(last_over_time(sentinel_drill_answers_total{{{OURS},stage="during"}}[$__range])) > 0)',
                     "{{drill}}",
                     now=True,
                 ),
