@@ -87,9 +87,12 @@ def leaving_no_task(test: Any) -> Any:
 
 
 def children() -> set[int]:
-    """The process ids of our direct children, also the dead that nobody has waited for."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for file in lists for pid in read(file).split()}
+    """The process ids of our direct children, also the dead that nobody has waited for.
+
+    Looked at twice: the children of a thread that ends are handed to another one, which may have been read already.
+    """
+    looks = (Path("/proc/self/task").glob("*/children") for _ in range(2))
+    return {int(pid) for files in looks for file in files for pid in read(file).split()}
 
 
 def name_of(pid: int) -> str:
