@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
-# Test processes side by side; one more than cores, since most of them wait for servers most of the time.
-WORKERS ?= 3
+# Test processes side by side. A third makes those late whose control plane takes most of two cores.
+WORKERS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -1,12 +1,12 @@
 """What runs beside what when `make test` shares the suite out to workers, a unit at a time.
 
-    worker 1   towns ............................ | alerts/test_blind.py | core/...
-    worker 2   ground ........ | deploy ... | paging/test_truth.py | ...
-    worker 3   wire/test_kills.py | ...
+    worker 1   cluster .......................................... | core/...
+    worker 2   deploy ... | paging/test_truth.py | wire/test_kills.py | alerts/test_blind.py | ... | core/...
 
 The tests of a unit stay together and in their order: they share a server that takes long to start, or they
-would be late beside one another. There is one unit of whatever lives by the clock with a control plane and a
-Prometheus of its own. Long units are given out first, files of short tests last, so that all workers end at once.
+would be late beside one another. All that lives by the clock with a control plane of its own is one unit: two of
+them side by side take both cores, and each is late. Long units are given out first, files of short tests last, so
+that all workers end at once.
 """
 
 import contextlib
@@ -20,14 +20,6 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.cluster.matrix.tally import TALLY
 from tests.cluster.netmatrix.tally import NET_TALLY
 
-GROUND = frozenset(
-    f"tests/cluster/test_{name}.py"
-    for name in (
-        *("baseline", "blind", "daemon", "doctor", "identities", "installed"),
-        *("matrix", "namespaces", "outside", "reload", "rounds"),
-    )
-)
-"""Files that share the ground, on which nothing happens but what a test does itself."""
 FIRST = ("tests/cluster", "tests/deploy", "tests/paging", "tests/wire", "tests/alerts", "tests/dashboards")
 """Folders with real servers, the longest units first."""
 LAST = ("tests/engine", "tests/settings", "tests/core")
@@ -52,20 +44,16 @@ def unit_of(nodeid: str) -> str:
     """The name of what this test must not be torn from."""
     file = nodeid.partition("::")[0]
     match file.split("/"):
-        case ["tests", "cluster", *_]:
-            return "ground" if file in GROUND else "towns"
-        case ["tests", "deploy" | "receivers" as folder, *_]:
+        case ["tests", "cluster" | "deploy" | "receivers" as folder, *_]:
             return f"tests/{folder}"
         case _:
             return file
 
 
-def rank(nodeid: str) -> tuple[int, bool]:
+def rank(nodeid: str) -> int:
     """Tests of a lower one are given out earlier."""
     folder = "/".join(nodeid.split("/")[:2])
-    if folder in FIRST:
-        return FIRST.index(folder), unit_of(nodeid) == "ground"
-    return len(FIRST) + (folder in LAST), False
+    return FIRST.index(folder) if folder in FIRST else len(FIRST) + (folder in LAST)
 
 
 def pytest_xdist_setupnodes() -> None:
