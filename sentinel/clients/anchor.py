@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sentinel import __version__
+from sentinel.clients import outside
 from sentinel.clients.session import Session
-from sentinel.errors import BadReply, Refused, TimedOut, Unreachable
 
 TIMEOUT = 5.0
 """Seconds for a post."""
@@ -34,17 +34,6 @@ class AnchorClient(Session):
     async def post(self, head: dict[str, Any]) -> None:
         """Hand over a head. Raises Unreachable, TimedOut, Refused (4xx), or BadReply (anything else that is no 2xx)."""
         assert self._session is not None, "post is called inside `async with`"
-        try:
-            data = json.dumps(head).encode()
-            async with self._session.post(self._url, data=data, allow_redirects=False) as response:
-                status = response.status
-                # What it says is nobody's business.
-                response.close()
-        except TimeoutError as error:
-            raise TimedOut(f"{self._name}: no answer within {self._timeout:g} s") from error
-        except (aiohttp.ClientConnectionError, OSError) as error:
-            raise Unreachable(f"{self._name}: {type(error).__name__}") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise BadReply(f"{self._name}: {type(error).__name__}") from error
-        if not 200 <= status < 300:
-            raise (Refused if 400 <= status < 500 else BadReply)(f"{self._name}: answered {status}")
+        data = json.dumps(head).encode()
+        asked = self._session.post(self._url, data=data, allow_redirects=False)
+        await outside.tell(asked, self._name, self._timeout)

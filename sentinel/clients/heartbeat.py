@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sentinel import __version__
+from sentinel.clients import outside
 from sentinel.clients.session import Session
 from sentinel.clients.tokens import FileToken
-from sentinel.errors import BadReply, OwnFault, Refused, TimedOut, Unreachable
+from sentinel.errors import OwnFault
 
 TIMEOUT = 10.0
 """Seconds for a beat; it goes out to the Internet as a rule."""
@@ -35,21 +36,9 @@ class HeartbeatClient(Session):
         """Ask for it. Raises OwnFault (no such URL), Unreachable, TimedOut, Refused (4xx), or BadReply (no 2xx)."""
         assert self._session is not None, "beat is called inside `async with`"
         url = self._file.read().text
+        # A GET, since not every switch takes a POST. It must not be led elsewhere: another host's 200 is no yes.
         name = self._host(url)
-        try:
-            # A GET, since not every switch takes a POST. It must not be led elsewhere: another host's 200 is no yes.
-            async with self._session.get(url, allow_redirects=False) as response:
-                status = response.status
-                # What it says is nobody's business.
-                response.close()
-        except TimeoutError as error:
-            raise TimedOut(f"{name}: no answer within {self._timeout:g} s") from error
-        except (aiohttp.ClientConnectionError, OSError) as error:
-            raise Unreachable(f"{name}: {type(error).__name__}") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise BadReply(f"{name}: {type(error).__name__}") from error
-        if not 200 <= status < 300:
-            raise (Refused if 400 <= status < 500 else BadReply)(f"{name}: answered {status}")
+        await outside.tell(self._session.get(url, allow_redirects=False), name, self._timeout)
 
     def _host(self, url: str) -> str:
         try:

@@ -36,15 +36,20 @@ class _Listener:
 
 async def ask_everything(settings: Settings, environ: Mapping[str, str], check: str) -> Outcome:
     """Ask each question of one check, or of all when `check` is empty."""
-    clock, plan = Clock(), plan_of(settings)
-    world = World(settings, environ, clock)
-    await world.prepare()
     listener = _Listener()
-    book = Book(plan, clock.wall(), (listener,))
-    runner = RoundRunner(world.probe(plan), book, clock)
+    runner = await _runner(settings, environ, Clock(), listener)
+    allowed = runner.book.plan.scope.allow
     await _everything(runner, check)
     shown = (row for row in listener.records.values() if not check or row.question.check == check)
-    return Outcome(tuple(shown), listener.reasons, plan.scope.allow)
+    return Outcome(tuple(shown), listener.reasons, allowed)
+
+
+async def _runner(settings: Settings, environ: Mapping[str, str], clock: Clock, listener: _Listener) -> RoundRunner:
+    """Knows nothing yet, and tells the listener alone."""
+    plan = plan_of(settings)
+    world = World(settings, environ, clock)
+    await world.prepare()
+    return RoundRunner(world.probe(plan), Book(plan, clock.wall(), (listener,)), clock)
 
 
 async def _everything(runner: RoundRunner, check: str = "") -> None:
@@ -64,12 +69,9 @@ async def find_open(settings: Settings, environ: Mapping[str, str], seconds: flo
 
     Two rounds at least follow the first: what the trip-wire suspects does not fit into one.
     """
-    clock, plan = Clock(), plan_of(settings)
-    world = World(settings, environ, clock)
-    await world.prepare()
-    listener = _Listener()
-    book = Book(plan, clock.wall(), (listener,))
-    runner = RoundRunner(world.probe(plan), book, clock)
+    clock, listener = Clock(), _Listener()
+    runner = await _runner(settings, environ, clock, listener)
+    book, anonymous = runner.book, runner.book.plan.scope.anonymous
     end = clock.monotonic() + seconds
     await _everything(runner)
     slot = 0
@@ -78,7 +80,6 @@ async def find_open(settings: Settings, environ: Mapping[str, str], seconds: flo
             await asyncio.sleep(min(book.plan.every, max(0.0, end - clock.monotonic())))
         await runner.run(slot)
         slot += 1
-    anonymous = plan.scope.anonymous
     rows = ((q, seen.breach) for q, seen in book.standings.items() if not book.is_subsumed(q))
     found = [Seen("anonymous" if q.identity in anonymous else settings.tenant, q, b) for q, b in rows if b is not None]
     return found, Outcome(tuple(listener.records.values()), listener.reasons)

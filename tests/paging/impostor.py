@@ -2,15 +2,15 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+
+from tests.support.threaded import Threaded
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """Megabytes are written, too."""
@@ -26,29 +26,13 @@ class Said:
     delay: float = 0.0
 
 
-class Impostor:
+class Impostor(Threaded):
     """Listens while the `with` block lasts. `says` maps paths, `""` is every other path."""
 
     def __init__(self, says: Mapping[str, Said]) -> None:
         self.says = dict(says)
-        self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="impostor")
-        self.address = f"127.0.0.1:{self._server.server_port}"
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), self._handler()), "impostor")
         self.url = f"http://{self.address}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         impostor = self
@@ -56,7 +40,7 @@ class Impostor:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 said = impostor.says.get(urlsplit(self.path).path) or impostor.says[""]
-                impostor._closing.wait(said.delay)
+                impostor.closing.wait(said.delay)
                 body = said.body if isinstance(said.body, str) else json.dumps(said.body)
                 self.send_response(said.status)
                 for name, value in said.headers.items():

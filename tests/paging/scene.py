@@ -27,6 +27,7 @@ from tests.support.alertmanager import Alertmanager
 from tests.support.eventually import eventually
 from tests.support.pairs import NEWEST, Pair
 from tests.support.prometheus import Prometheus
+from tests.support.threaded import Threaded
 from tests.support.webhook import Webhook
 
 COMMON = {"severity": "critical", "cluster": "tests", "namespace": "sentinel-system", "path": "rule"}
@@ -144,28 +145,14 @@ class Measured:
         )
 
 
-class Exporter:
+class Exporter(Threaded):
     """One gauge per case. Once armed, it flips right after the next scrape has read it."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self._cases = {f"/{case.name}": case for case in cases}
         self.armed = False
         self.flipped: dict[str, float] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._closing = threading.Event()
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="exporter")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), self._handler()), "exporter")
 
     def read(self, path: str) -> tuple[str, float]:
         case = self._cases[path]
@@ -180,7 +167,7 @@ class Exporter:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 text, slow = exporter.read(self.path)
-                exporter._closing.wait(slow)
+                exporter.closing.wait(slow)
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()

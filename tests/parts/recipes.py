@@ -13,8 +13,37 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
+class Part:
+    """What all recipes have. No dataclass, so that the order of their fields, and by it the cache, is their own."""
+
+    name: str
+    group: str
+
+    @property
+    def command(self) -> str:
+        return command_for(self.group)
+
+    def fingerprint(self) -> str:
+        """Changes with whatever the binaries are made of."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+class Pinned(Part):
+    """One whose folder beside this file has what pins it."""
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.name
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(repr(self).encode())
+        for file in sorted(self.folder.iterdir()):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
 @dataclass(frozen=True)
-class GoModule:
+class GoModule(Pinned):
     """A part compiled from `folder`; `packages` gives each binary its import path."""
 
     name: str
@@ -30,31 +59,16 @@ class GoModule:
     group: str = "tests"
 
     @property
-    def folder(self) -> Path:
-        return HERE / self.name
-
-    @property
     def binaries(self) -> tuple[str, ...]:
         return self.aliases or tuple(self.packages)
-
-    @property
-    def command(self) -> str:
-        return command_for(self.group)
 
     @property
     def linker_flags(self) -> str:
         return linker_flags(self.stamp_version)
 
-    def fingerprint(self) -> str:
-        """Changes with whatever the binaries are made of."""
-        digest = hashlib.sha256(repr(self).encode())
-        for file in sorted(self.folder.iterdir()):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
-
 
 @dataclass(frozen=True)
-class DebianPackage:
+class DebianPackage(Part):
     """A part taken out of a Debian package; `files` gives each binary its path inside."""
 
     name: str
@@ -73,10 +87,6 @@ class DebianPackage:
     def binaries(self) -> tuple[str, ...]:
         return tuple(self.files)
 
-    @property
-    def command(self) -> str:
-        return command_for(self.group)
-
     def fingerprint(self) -> str:
         return hashlib.sha256(
             "\n".join((repr(self), *self.libraries, *filter(None, [self.beside, self.data]))).encode()
@@ -84,7 +94,7 @@ class DebianPackage:
 
 
 @dataclass(frozen=True)
-class GoFiles:
+class GoFiles(Part):
     """Files as they are in a Go module, checked by the module's hash; nothing is compiled."""
 
     name: str
@@ -103,16 +113,9 @@ class GoFiles:
     def binaries(self) -> tuple[str, ...]:
         return self.files
 
-    @property
-    def command(self) -> str:
-        return command_for(self.group)
-
-    def fingerprint(self) -> str:
-        return hashlib.sha256(repr(self).encode()).hexdigest()
-
 
 @dataclass(frozen=True)
-class GoSource:
+class GoSource(Part):
     """A part compiled from a copy of its own module, whose go.sum pins what is beneath: for one that lacks a file."""
 
     name: str
@@ -134,19 +137,12 @@ class GoSource:
         return tuple(self.packages)
 
     @property
-    def command(self) -> str:
-        return command_for(self.group)
-
-    @property
     def linker_flags(self) -> str:
         return linker_flags(self.stamp_version)
 
-    def fingerprint(self) -> str:
-        return hashlib.sha256(repr(self).encode()).hexdigest()
-
 
 @dataclass(frozen=True)
-class NpmPackage:
+class NpmPackage(Pinned):
     """A part from npm's registry, pinned with all that it needs by the lock file in `folder`."""
 
     name: str
@@ -160,26 +156,12 @@ class NpmPackage:
     group: str = "tests"
 
     @property
-    def folder(self) -> Path:
-        return HERE / self.name
-
-    @property
     def binaries(self) -> tuple[str, ...]:
         return (self.binary,)
 
-    @property
-    def command(self) -> str:
-        return command_for(self.group)
-
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256(repr(self).encode())
-        for file in sorted(self.folder.iterdir()):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
-
 
 @dataclass(frozen=True)
-class NpmFiles:
+class NpmFiles(Pinned):
     """Files as they are in a package of npm's registry, pinned by the lock file in `folder`; nothing is run."""
 
     name: str
@@ -189,26 +171,12 @@ class NpmFiles:
     group: str = "tests"
 
     @property
-    def folder(self) -> Path:
-        return HERE / self.name
-
-    @property
     def binaries(self) -> tuple[str, ...]:
         return self.files
 
-    @property
-    def command(self) -> str:
-        return command_for(self.group)
-
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256(repr(self).encode())
-        for file in sorted(self.folder.iterdir()):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
-
 
 @dataclass(frozen=True)
-class PythonPackage:
+class PythonPackage(Part):
     """A part from PyPI in an environment of its own, pinned with all that it needs by the lock file in `folder`."""
 
     name: str
@@ -225,10 +193,6 @@ class PythonPackage:
     @property
     def binaries(self) -> tuple[str, ...]:
         return (self.binary,)
-
-    @property
-    def command(self) -> str:
-        return command_for(self.group)
 
     def fingerprint(self) -> str:
         return hashlib.sha256(repr(self).encode() + self.lock.read_bytes()).hexdigest()

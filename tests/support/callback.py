@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.support.controlplane import ControlPlane
+from tests.support.threaded import Threaded
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Answer:
 Answerer = Callable[[Call], Answer]
 
 
-class Callback:
+class Callback(Threaded):
     """Answers while the `with` block lasts; `answer` may be changed any time."""
 
     def __init__(self, cluster: ControlPlane, answer: Answerer) -> None:
@@ -57,26 +57,10 @@ class Callback:
         self.ca_text = cluster.ca_file.read_text()
         self._calls: list[Call] = []
         self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._server = _Listener(self._handler(), cluster)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="callback")
-        self.port = int(self._server.server_port)
+        server = _Listener(self._handler(), cluster)
+        super().__init__(server, "callback")
+        self.port = int(server.server_port)
         self.url = f"https://127.0.0.1:{self.port}/"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def calls(self) -> list[Call]:
@@ -93,7 +77,7 @@ class Callback:
             self._calls.append(call)
         answer = self.answer(call)
         if answer.delay:
-            self._closing.wait(answer.delay)
+            self.closing.wait(answer.delay)
         return answer
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

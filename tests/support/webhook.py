@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.support.threaded import Threaded
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Delivery:
         return [alert for alert in found if labels.items() <= alert["labels"].items()]
 
 
-class Webhook:
+class Webhook(Threaded):
     """Receives as soon as the `with` block begins, at `url`.
 
     `answer` is the status it gives, `delay` the seconds it takes for it; set them any time.
@@ -44,26 +45,8 @@ class Webhook:
         self.delay = delay
         self._deliveries: list[Delivery] = []
         self._arrived = threading.Condition()
-        self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="webhook")
-        self.url = f"http://127.0.0.1:{self._server.server_port}/page"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), self._handler()), "webhook")
+        self.url = f"http://{self.address}/page"
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -106,7 +89,7 @@ class Webhook:
         with self._arrived:
             self._deliveries.append(Delivery(time.monotonic(), time.time(), path, body))
             self._arrived.notify_all()
-        self._closing.wait(self.delay)
+        self.closing.wait(self.delay)
         return self.answer
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

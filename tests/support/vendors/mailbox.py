@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.support.threaded import Threaded
 
 USER, PASSWORD = "sentinel@example.com", "a password"
 
@@ -24,27 +25,14 @@ class _Server(socketserver.ThreadingTCPServer):
         """Whoever hangs up in the middle is no news here."""
 
 
-class Mailbox:
+class Mailbox(Threaded):
     """Takes mail as soon as the `with` block begins, at `address`. `then(451)`: what the next letter is answered."""
 
     def __init__(self) -> None:
         self._letters: list[EmailMessage] = []
         self._next: list[int] = []
         self._arrived = threading.Condition()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="mailbox")
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Server(("127.0.0.1", 0), self._handler()), "mailbox")
 
     def then(self, *codes: int) -> None:
         with self._arrived:

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.support.threaded import Threaded
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class _Server(ThreadingHTTPServer):
         """Whoever hangs up in the middle is no news here."""
 
 
-class Vendor:
+class Vendor(Threaded):
     """Receives as soon as the `with` block begins. `accepted` and `refused` are how this vendor says yes and no."""
 
     def __init__(self, judge: Judge, accepted: Answer, refused: Answer) -> None:
@@ -57,22 +58,8 @@ class Vendor:
         self._next: deque[Answer] = deque()
         self._received: list[Received] = []
         self._arrived = threading.Condition()
-        self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="vendor")
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Server(("127.0.0.1", 0), self._handler()), "vendor")
+        self.url = f"http://{self.address}"
 
     def then(self, *answers: Answer | int) -> None:
         """What the next requests are answered, one each, whatever is in them; a bare number is a status."""
@@ -120,7 +107,7 @@ class Vendor:
         return answer
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        receive, closing = self._receive, self._closing
+        vendor = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -128,9 +115,9 @@ class Vendor:
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = receive(self.command, self.path, headers, self.rfile.read(length))
+                answer = vendor._receive(self.command, self.path, headers, self.rfile.read(length))
                 if not answer.status:
-                    closing.wait(120)
+                    vendor.closing.wait(120)
                     self.close_connection = True
                     return
                 self.send_response(answer.status)
