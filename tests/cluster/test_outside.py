@@ -332,6 +332,18 @@ def test_once_ends_with_1_and_says_who_may_what_and_how_to_see_it(desk: Desk, ho
     assert all(row["audit_id"] for row in breached)
 
 
+def test_once_says_of_what_is_wanted_who_wants_it_and_ends_with_0(desk: Desk, hole: None) -> None:
+    wanted = {"from": "team-a", "to": "team-b", "verbs": ["get", "list"], "resources": ["secrets"]}
+    desk.config["isolation"]["allow"] = [wanted | {"reason": "Until the move", "owner": "Payments"}]
+    desk.in_pod(desk.ground.cluster.port)
+
+    ended = desk.type("once", "api/secrets")
+
+    assert ended.code == 0, ended
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("ALLOWED self may list secrets in team-b: ")]
+    assert line.endswith("by Payments: Until the move")
+
+
 def test_once_ends_with_3_when_the_api_server_is_dead(desk: Desk) -> None:
     desk.in_pod(free_port())
 
