@@ -114,7 +114,8 @@ class Journal:
             self.tell_requests(sent.at)
 
     def note_process(self, turn: str, **about: Any) -> None:
-        """Note that the process began, took another configuration or ends."""
+        """Note that the process began, took another configuration or ends, after all that was sent before."""
+        self._tell_sent()
         self.take(self.clock.wall(), rows.process_row(turn, self.by, **about))
 
     def note_page(self, tenant: str, alert: Alert, series: Series, since: float, seconds: float) -> None:
@@ -173,14 +174,17 @@ class Journal:
 
     async def flush(self, within: float) -> None:
         """Write what is left and tell the head, for at most so many seconds."""
-        if self._requests.sent:
-            self.tell_requests(self._requests.last)
+        self._tell_sent()
         try:
             async with asyncio.timeout(within):
                 await self._write()
                 await self.tell_head()
         except TimeoutError:
             _log.error("journal left behind", path=str(self.file.path), lines=len(self._lines))
+
+    def _tell_sent(self) -> None:
+        if self._requests.sent:
+            self.tell_requests(self._requests.last)
 
     def _lose(self, lines: int) -> None:
         self._lost += lines

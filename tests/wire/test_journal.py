@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sentinel.clients.journal_file import JournalFile
+from sentinel.clients.kube import Request, Sent
 from sentinel.core.api.gates import Light
 from sentinel.core.gateway import course_json, failover
 from sentinel.core.gateway.news import Ended
@@ -141,6 +142,14 @@ async def test_a_page_and_an_outage_of_a_gateway_are_noted(path):
     told = course_json.read(ended["course"])
     assert (told.episode.verdict, told.episode.stable, told.within) == ("pass", failover.Bounds(9.5, 12.25), 30.0)
     assert (told.at, told.at + told.episode.ended) == (NOON - 30, NOON - 10)
+
+
+async def test_that_the_process_ends_is_the_last_line_also_if_requests_were_not_written_yet(path):
+    async with written(path) as (kept, _):
+        kept.note(Sent(7, Request("GET", "/api/v1/namespaces/team-b/secrets"), 403, NOON))
+        kept.note_process("stopped")
+
+    assert [row["event"] for row in journals.rows(path)][-2:] == ["asked", "process"]
 
 
 async def test_what_cannot_be_written_is_counted_logged_once_shown_and_raised_never(tmp_path):

@@ -171,6 +171,12 @@ def test_a_process_that_was_killed_and_started_anew_is_two_in_the_ledger(place: 
 
 
 def test_the_journal_of_a_sentinel_that_was_killed_and_stopped_is_whole_and_tells_what_was_seen(place: Place) -> None:
+    with place.hole(of_account("team-a")):
+        place.asked(breached=True)
+    place.asked(breached=False)
+    place.sentinel.kill()
+    place.sentinel.start()
+    place.asked(breached=False)
     log = place.sentinel.process.log
     place.sentinel.stop()
     try:

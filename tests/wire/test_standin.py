@@ -36,6 +36,7 @@ IDS = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 TIMES = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 # Hop-by-hop, or the moment.
 NOT_COMPARED = ("date", "content-length", "transfer-encoding", "connection")
+MISSING = r'(RBAC: |"evaluationError":\s*")\[(.*?)\]'
 PF = ("x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid")
 
 
@@ -183,7 +184,7 @@ class Pair:
         return texts
 
     def _body(self, reply: Reply) -> str:
-        text = re.sub(r"RBAC: \[(.*?)\]", in_order, reply.body.decode())
+        text = re.sub(MISSING, in_order, reply.body.decode())
         if 200 <= reply.status < 300 and text.startswith("{"):
             return json.dumps(replaced(json.loads(text)))
         return text
@@ -196,7 +197,7 @@ def headers(reply: Reply) -> dict[str, str]:
 
 def in_order(missing: re.Match[str]) -> str:
     """Several missing roles come in the order of a hash table."""
-    return "RBAC: " + ", ".join(sorted(missing[1].split(", ")))
+    return missing[1] + ", ".join(sorted(missing[2].split(", ")))
 
 
 def replaced(value: Any, key: str = "") -> Any:
