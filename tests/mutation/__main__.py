@@ -1,7 +1,8 @@
 """`make mutate-rules`: every word of every rule, wrong one at a time, and each time a test must fail.
 
-Takes names of rule files (all, without one): `alerts/paging.rules.yaml`. Exit 1 if a mutant lives, or if one is excused
-that is none any more.
+Takes names of rule files, of rules, and of tests to hold them against; without one, all. While a test is written:
+`alerts/self.rules.yaml SentinelRestarting tests/alerts/test_self.py`. Exit 1 if a mutant lives, or if one is excused that
+is none any more.
 """
 
 import sys
@@ -14,15 +15,16 @@ import yaml
 from tests.alerts import lint
 from tests.mutation import cases, shipped
 from tests.mutation.hunt import Hunt
-from tests.mutation.mutants import Mutant, Rule, distinct, mutants
+from tests.mutation.mutants import Mutant, Rule, distinct, mutants, name_of
 
 EXCUSED = Path(__file__).with_name("equivalent.yaml")
 
 
 def main(arguments: Sequence[str]) -> int:
     begun = time.monotonic()
-    wanted = {Path(name).name for name in arguments}
-    rules = [(file, rule) for file, rule in distinct(shipped.every_rule()).values() if not wanted or file in wanted]
+    modules = [name for name in arguments if name.startswith("tests/")]
+    wanted = {Path(name).name for name in arguments if name not in modules}
+    rules = [(file, rule) for file, rule in distinct(shipped.every_rule()).values() if is_wanted(file, rule, wanted)]
     if not rules:
         print(f"no such rules: {', '.join(sorted(wanted))}", file=sys.stderr)
         return 2
@@ -33,12 +35,18 @@ def main(arguments: Sequence[str]) -> int:
     linted = {mutant.line for mutant, rule in made if is_wrong(mutant.of(rule))}
     print(f"{len(lines)} mutants of {len(rules)} rules, {len(linted)} of them noticed by the linter", flush=True)
 
-    asked = cases.taken_down()
+    asked = cases.taken_down(modules)
     print(f"{len(asked)} cases to hold the others against", flush=True)
     hunt = Hunt(asked, [mutant for mutant in hunted if mutant.line not in linted])
     hunt.run()
 
     return told(lines, hunt.alive, stale(excused, made, wanted), time.monotonic() - begun)
+
+
+def is_wanted(file: str, rule: Rule, wanted: Collection[str]) -> bool:
+    """Its file is, or it is itself, or nothing was said."""
+    files = {name for name in wanted if name.endswith(".yaml")}
+    return (not files or file in files) and (wanted == files or name_of(rule) in wanted)
 
 
 def is_wrong(rule: Rule) -> bool:
