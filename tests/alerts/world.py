@@ -334,11 +334,11 @@ class World:
         if self._witness is not None:
             series |= self._witness.series(self._sentinels)
         seconds = range(0, self.until + 1, self.step)
-        written = {name: _values(value, seconds, self._unscraped) for name, value in (series | self._extra).items()}
-        written |= {name: repr(value) for name, value in self._remembered.items()}
+        values = {name: written(value, seconds, self._unscraped) for name, value in (series | self._extra).items()}
+        values |= {name: repr(value) for name, value in self._remembered.items()}
         test = {
             "interval": f"{self.step}s",
-            "input_series": [{"series": name, "values": values} for name, values in written.items()],
+            "input_series": [{"series": name, "values": value} for name, value in values.items()],
             "promql_expr_test": self._tests,
             "alert_rule_test": self._annotated,
         }
@@ -360,7 +360,7 @@ def _identity(alert: str, labels: Mapping[str, str]) -> tuple[tuple[str, str], .
     return tuple(sorted({"alertname": alert, **kept}.items()))
 
 
-def _values(value: Value, seconds: range, unscraped: Life) -> str:
+def written(value: Value, seconds: range, unscraped: Life = (FOREVER, FOREVER)) -> str:
     """promtool's notation; runs of the same are written once, a series that ends gets a staleness marker."""
     words: list[str] = []
     before: float | None = None

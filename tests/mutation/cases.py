@@ -73,5 +73,5 @@ def _modules() -> Iterator[str]:
     """The modules that ask promtool, through a world or by themselves."""
     for path in sorted(FOLDER.glob("test_*.py")):
         text = path.read_text()
-        if "tests.alerts.world" in text or "import promtool" in text:
+        if "tests.alerts.world" in text or "tests.alerts.table" in text or "import promtool" in text:
             yield str(path)

@@ -1,0 +1,79 @@
+"""The expression of one rule in many situations, each at a moment of its own: no world around it, one promtool for all.
+
+    table = Table("sentinel:blind:proof_timestamp", rules.shipped(witness=True))
+    table.row("proven long ago", {'sentinel:proof:timestamp{tenant="a"}': At(-700)}, {'{tenant="a"}': At(-700)})
+    table.judge()
+
+What other rules record is given like what is scraped. `for`, labels and annotations are no part of an expression: a
+`World` looks at them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.alerts import promtool, rules
+from tests.alerts.world import STEP, written
+
+
+@dataclass(frozen=True)
+class At:
+    """A time, in seconds after the moment of its row; before it: negative."""
+
+    seconds: float
+
+
+Given = float | At | None | Callable[[int], "float | At | None"]
+"""What is scraped, by seconds after the row's moment (so all are negative, or 0); None: nothing, the series is not there."""
+
+
+class Table:
+    """Rows of one rule. `files`: as the chart renders them; `slot`: more seconds than its longest range looks back."""
+
+    def __init__(self, rule: str, files: Mapping[str, str], slot: int = 3600) -> None:
+        self._rule = rule
+        self._files = rules.rule_files(files)
+        self._slot = slot
+        self._series: dict[str, list[tuple[int, Given]]] = {}
+        self._asked: list[dict[str, Any]] = []
+
+    def row(self, name: str, given: Mapping[str, Given], wanted: Mapping[str, float | At]) -> None:
+        """`given` by series, `wanted` by labels, `{}` for none; an empty one: nothing comes of it."""
+        moment = (len(self._asked) + 1) * self._slot
+        for series, value in given.items():
+            self._series.setdefault(series, []).append((moment, value))
+        self._asked.append({
+            "expr": f'(<<{self._rule}>>) unless on () nobody{{row="{name}"}}',
+            "eval_time": f"{moment}s",
+            "exp_samples": [
+                {"labels": labels, "value": _absolute(value, moment)} for labels, value in wanted.items()
+            ],
+        })  # fmt: skip
+
+    def judge(self) -> None:
+        """Both promtools, or AssertionError with what they say."""
+        seconds = range(0, len(self._asked) * self._slot + 1, STEP)
+        test = {
+            "interval": f"{STEP}s",
+            "input_series": [
+                {"series": series, "values": written(self._value(rows), seconds)}
+                for series, rows in self._series.items()
+            ],
+            "promql_expr_test": self._asked,
+        }
+        if said := promtool.complaints(self._files, {"tests": [test]}):
+            raise AssertionError(said)
+
+    def _value(self, rows: list[tuple[int, Given]]) -> Callable[[int], float | None]:
+        by_moment = dict(rows)
+
+        def value(now: int) -> float | None:
+            moment = -(-now // self._slot) * self._slot
+            given = by_moment.get(moment)
+            return _absolute(given(now - moment) if callable(given) else given, moment)
+
+        return value
+
+
+def _absolute(value: float | At | None, moment: int) -> Any:
+    return moment + value.seconds if isinstance(value, At) else value
