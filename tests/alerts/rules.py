@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -99,7 +99,7 @@ def shipped(
     return rendered(tenants=TENANTS[:tenants], witness={"enabled": witness}, kind=kind, **more)
 
 
-def rule_files(files: dict[str, str]) -> dict[str, str]:
+def rule_files(files: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in files.items() if name.endswith(".rules.yaml")}
 
 

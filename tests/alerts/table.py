@@ -70,10 +70,11 @@ class Table:
         def value(now: int) -> float | None:
             moment = -(-now // self._slot) * self._slot
             given = by_moment.get(moment)
-            return _absolute(given(now - moment) if callable(given) else given, moment)
+            told = given(now - moment) if callable(given) else given
+            return None if told is None else _absolute(told, moment)
 
         return value
 
 
-def _absolute(value: float | At | None, moment: int) -> Any:
+def _absolute(value: float | At, moment: int) -> float:
     return moment + value.seconds if isinstance(value, At) else value
