@@ -27,21 +27,52 @@ Given = float | At | None | Callable[[int], "float | At | None"]
 """What is scraped, by seconds after the row's moment (so all are negative, or 0); None: nothing, the series is not there."""
 
 
+class Moments:
+    """Situations one after the other, each looked at when it ends; nothing is left of the one before."""
+
+    def __init__(self, slot: int) -> None:
+        self._slot = slot
+        self._count = 0
+        self._series: dict[str, dict[int, Given]] = {}
+
+    def put(self, given: Mapping[str, Given]) -> int:
+        """The second at which this one is looked at."""
+        self._count += 1
+        moment = self._count * self._slot
+        for series, value in given.items():
+            self._series.setdefault(series, {})[moment] = value
+        return moment
+
+    def series(self) -> list[dict[str, str]]:
+        """All that is scraped, as promtool reads it."""
+        seconds = range(0, self._count * self._slot + 1, STEP)
+        return [
+            {"series": series, "values": written(self._value(by_moment), seconds)}
+            for series, by_moment in self._series.items()
+        ]
+
+    def _value(self, by_moment: Mapping[int, Given]) -> Callable[[int], float | None]:
+        def value(now: int) -> float | None:
+            moment = -(-now // self._slot) * self._slot
+            given = by_moment.get(moment)
+            told = given(now - moment) if callable(given) else given
+            return None if told is None else _absolute(told, moment)
+
+        return value
+
+
 class Table:
     """Rows of one rule. `files`: as the chart renders them; `slot`: more seconds than its longest range looks back."""
 
     def __init__(self, rule: str, files: Mapping[str, str], slot: int = 3600) -> None:
         self._rule = rule
         self._files = rules.rule_files(files)
-        self._slot = slot
-        self._series: dict[str, list[tuple[int, Given]]] = {}
+        self._moments = Moments(slot)
         self._asked: list[dict[str, Any]] = []
 
     def row(self, name: str, given: Mapping[str, Given], wanted: Mapping[str, float | At]) -> None:
         """`given` by series, `wanted` by labels, `{}` for none; an empty one: nothing comes of it."""
-        moment = (len(self._asked) + 1) * self._slot
-        for series, value in given.items():
-            self._series.setdefault(series, []).append((moment, value))
+        moment = self._moments.put(given)
         self._asked.append({
             "expr": f'(<<{self._rule}>>) unless on () nobody{{row="{name}"}}',
             "eval_time": f"{moment}s",
@@ -52,28 +83,13 @@ class Table:
 
     def judge(self) -> None:
         """Both promtools, or AssertionError with what they say."""
-        seconds = range(0, len(self._asked) * self._slot + 1, STEP)
         test = {
             "interval": f"{STEP}s",
-            "input_series": [
-                {"series": series, "values": written(self._value(rows), seconds)}
-                for series, rows in self._series.items()
-            ],
+            "input_series": self._moments.series(),
             "promql_expr_test": self._asked,
         }
         if said := promtool.complaints(self._files, {"tests": [test]}):
             raise AssertionError(said)
-
-    def _value(self, rows: list[tuple[int, Given]]) -> Callable[[int], float | None]:
-        by_moment = dict(rows)
-
-        def value(now: int) -> float | None:
-            moment = -(-now // self._slot) * self._slot
-            given = by_moment.get(moment)
-            told = given(now - moment) if callable(given) else given
-            return None if told is None else _absolute(told, moment)
-
-        return value
 
 
 def _absolute(value: float | At, moment: int) -> float:

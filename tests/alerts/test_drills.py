@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from tests.alerts import rules
+from tests.alerts.pages import common, links
 from tests.alerts.test_gateway import counted
-from tests.alerts.test_words import common, links
 from tests.alerts.world import FOREVER, Life, Value, World
 
 OURS = ("drill",)

@@ -1,31 +1,10 @@
 """What the pages say, word by word, with who is to be told."""
 
 from tests.alerts import rules
+from tests.alerts.pages import common, links
 from tests.alerts.world import FOREVER, World
 
 BREACH = ("api/secrets", "self", "team-a")
-
-
-def common(alert: str, severity: str, **more: str) -> dict[str, str]:
-    return {
-        "alertname": alert,
-        "severity": severity,
-        "cluster": "tests",
-        "namespace": "sentinel-system",
-        "path": "rule",
-    } | more
-
-
-def links(alert: str, query: str = "", board: str = "isolation") -> dict[str, str]:
-    """The annotations that follow from names alone; who is not known is empty."""
-    found = {"runbook_url": f"alerts/runbooks/{alert}.md", "dashboard_url": f"/d/sentinel-{board}{query}"}
-    if "var-tenant" in query:
-        found |= {"owner": "", "contact": ""}
-    if "var-target" in query:
-        found |= {"target_owner": "", "target_contact": ""}
-    return found
-
-
 PAYMENTS = {"owner": "Payments", "contact": "#payments-oncall"}
 
 
