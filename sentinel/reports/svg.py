@@ -1,22 +1,28 @@
 """SVG from values: a few lines around the standard library's own XML writer, which does the escaping.
 
+Text goes through the same pipe as for the log: in it is what a gateway and its providers are called.
 A drawing library would bring fonts, scripts or a hundred options; what is drawn here are bars, lines
 and words. Colours come from a palette of pairs, for light and for dark, and are never the only sign.
 """
 
-import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, indent, tostring
 
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from sentinel import logs
+
+MOST_TEXT = 2000
+"""Characters of one piece of text."""
 
 
 def tag(name: str, *children: "Element | str", **attributes: str | float) -> Element:
-    """An element. `cls` is written `class`, `_` in a name `-`; numbers to a tenth of a pixel; text is text."""
+    """An element. `cls` is written `class`, `_` in a name `-`; numbers to a tenth of a pixel; text is text.
+
+    Attributes are our own words and figures; what comes from outside is a child.
+    """
     made = Element(name, {_key(key): _value(value) for key, value in attributes.items()})
     for child in children:
         if isinstance(child, str):
-            made.text = _NO_XML.sub("\ufffd", child)
+            made.text = logs.clean_text(child, MOST_TEXT)
         else:
             made.append(child)
     return made
@@ -27,7 +33,7 @@ def picture(width: float, height: float, cls: str, palette: Mapping[str, tuple[s
     root = tag(
         "svg",
         *children[:2],  # title and description come first, or nobody reads them out
-        tag("style", _style(cls, palette)),
+        _style(cls, palette),
         *children[2:],
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {width:g} {height:g}",
@@ -40,10 +46,12 @@ def picture(width: float, height: float, cls: str, palette: Mapping[str, tuple[s
     return tostring(root, encoding="unicode") + "\n"
 
 
-def _style(cls: str, palette: Mapping[str, tuple[str, str]]) -> str:
+def _style(cls: str, palette: Mapping[str, tuple[str, str]]) -> Element:
     light, dark = ("".join(_rules(cls, name, pair[place]) for name, pair in palette.items()) for place in (0, 1))
     font = f".{cls} text {{ font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif }}\n"
-    return f"\n{font}{light}@media (prefers-color-scheme: dark) {{\n{dark}}}\n"
+    made = Element("style")
+    made.text = f"\n{font}{light}@media (prefers-color-scheme: dark) {{\n{dark}}}\n"
+    return made
 
 
 def _rules(cls: str, name: str, colour: str) -> str:
@@ -55,4 +63,4 @@ def _key(key: str) -> str:
 
 
 def _value(value: str | float) -> str:
-    return _NO_XML.sub("\ufffd", value) if isinstance(value, str) else f"{round(value, 1):g}"
+    return value if isinstance(value, str) else f"{round(value, 1):g}"
