@@ -4,17 +4,19 @@ Two pictures, then the sections of `reports/evidence.py` as they are: when what 
 and of each pair which part of the time was proven. No colour says what no word says.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 from sentinel.core.audit.account import Account
 from sentinel.core.audit.pairs import Pair, least_proven
 from sentinel.core.gateway.failover import Verdict
 from sentinel.reports import evidence, failover_svg
-from sentinel.reports.evidence import Section, Table, span, when
-from sentinel.web.html import Html, document, drawing, style, tag
-from sentinel.web.style import CSS
+from sentinel.reports.evidence import span, when
+from sentinel.web.rendering import render
+from sentinel.web.style import CSS, EVIDENCE
 
 WIDTH, LEFT, RIGHT = 960, 210, 20
 ROW = 26
@@ -22,17 +24,11 @@ MOST_COURSES = 5
 MOST_LANES = 40
 """Rows of one picture; more are in the tables."""
 TICKS = 6
+_MOST_NAME = 28
 _THIN = 2.0
 """Pixels: what lasted a second of thirty days is seen, too."""
-_OWN = """
-svg { display: block; width: 100%; height: auto; background: var(--card); border: 1px solid var(--line); }
-svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .tick { fill: var(--faint); }
-svg .grid { stroke: var(--line); } svg .is-bad { fill: var(--bad); } svg .is-warn { fill: var(--warn); }
-svg .is-ok { fill: var(--ok); } svg .is-calm { fill: var(--calm); } svg .is-none { fill: var(--line); }
-.wide td, .wide th { overflow-wrap: break-word; }
-.legend { color: var(--faint); font-size: .9rem; } .wide { overflow-x: auto; }
-@media print { body { max-width: none; } }
-"""
+_SHARES = "From the left: proven (green), open (red), not proven (amber), nobody looked (grey). Least proven first."
+_MOODS = {Verdict.PASS: "ok", Verdict.VIOLATION: "bad"}
 
 
 class Bar(NamedTuple):
@@ -45,161 +41,151 @@ class Bar(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """A row of the picture."""
+    """A row of a picture, in seconds."""
 
     name: str
     bars: tuple[Bar, ...]
 
 
+class Block(NamedTuple):
+    """A bar in pixels, as they are written."""
+
+    x: str
+    width: str
+    mood: str
+    text: str
+
+
+class Row(NamedTuple):
+    """A lane in pixels; `short` is what of its name has room."""
+
+    name: str
+    short: str
+    blocks: tuple[Block, ...]
+
+
+class Tick(NamedTuple):
+    """A moment on the line of time."""
+
+    x: str
+    anchor: str
+    text: str
+
+
+class Picture(NamedTuple):
+    """Rows of blocks below a heading. `more`: rows for which there was no room."""
+
+    heading: str
+    about: str
+    height: int
+    rows: tuple[Row, ...]
+    more: int
+    ticks: tuple[Tick, ...] = ()
+    legend: str = ""
+
+
 def page(account: Account) -> str:
     """The whole page."""
     mood, sentence = evidence.headline(account)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", evidence.title(account)),
-        style(CSS + _OWN),
+    return render(
+        "evidence.html",
+        title=evidence.title(account),
+        subtitle=evidence.subtitle(account),
+        css=Markup(CSS + EVIDENCE),  # noqa: S704  # our own, and not escaped
+        mood=mood,
+        sentence=sentence,
+        width=WIDTH,
+        row_height=ROW,
+        pictures=[*_timeline(account), *_shares(account)],
+        sections=evidence.sections(account),
+        courses=_courses(account),
     )
-    body = tag(
-        "body",
-        tag("header", tag("p", "tenant-sentinel", cls="brand"), tag("h1", sentence, cls=f"top {mood}")),
-        tag("p", evidence.title(account), ", ", evidence.subtitle(account), cls="faint"),
-        tag("main", _timeline(account), _shares(account), map(_section, evidence.sections(account)), _courses(account)),
-    )
-    return document("en", head, body)
 
 
-def lanes(account: Account) -> tuple[Lane, ...]:
-    """What happened when: holes by tenant, outages by gateway, gaps by journal."""
-    rows: dict[str, list[Bar]] = {}
+def _timeline(account: Account) -> Iterator[Picture]:
+    """When what was open, out or unseen."""
+    if found := _lanes(account):
+        rows = tuple(_row(lane, account, _THIN) for lane in found[:MOST_LANES])
+        about, height = "What was open, out or unseen, along time", ROW * (len(rows) + 1) + 8
+        yield Picture("Along time", about, height, rows, len(found) - len(rows), tuple(_ticks(account)))
+
+
+def _shares(account: Account) -> Iterator[Picture]:
+    """Of each pair, the worst first, which part of the time was proven, open, not proven, and nobody's."""
+    if (pairs := least_proven(account.pairs)) and account.seconds > 0:
+        rows = tuple(_row(_stack(pair, account), account) for pair in pairs[:MOST_LANES])
+        about, height = "Of each pair, the part of the time that was proven", ROW * len(rows) + 8
+        yield Picture("Pair by pair", about, height, rows, len(pairs) - len(rows), legend=_SHARES)
+
+
+def _lanes(account: Account) -> list[Lane]:
+    """Holes by tenant, outages by gateway, gaps by journal."""
+    lanes: dict[str, list[Bar]] = {}
+    for name, bar in (*_holes(account), *_outages(account), *_gaps(account)):
+        lanes.setdefault(name, []).append(bar)
+    return [Lane(name, tuple(bars)) for name, bars in lanes.items()]
+
+
+def _holes(account: Account) -> Iterator[tuple[str, Bar]]:
     for one in account.incidents:
         until = account.until if one.ended is None else one.ended
-        where = f"{one.subject.target}, {one.subject.check}, {when(one.since)}, {span(until - one.since)}"
-        rows.setdefault(f"breach: {one.subject.tenant}", []).append(Bar(one.since, until, "bad", where))
-    for outage in account.outages:
-        mood = {Verdict.PASS: "ok", Verdict.VIOLATION: "bad"}.get(outage.verdict, "calm")
-        text = f"{outage.verdict.value}, {when(outage.began)}, {span(outage.ended - outage.began)}"
-        rows.setdefault(f"outage: {outage.course.gateway}", []).append(Bar(outage.began, outage.ended, mood, text))
-    for gap in account.gaps:
-        text = f"{gap.why.value}, {when(gap.since)}, {span(gap.seconds)}"
-        rows.setdefault(f"nobody: {gap.journal}", []).append(Bar(gap.since, gap.until, "warn", text))
-    return tuple(Lane(name, tuple(bars)) for name, bars in rows.items())
+        text = f"{one.subject.target}, {one.subject.check}, {when(one.since)}, {span(until - one.since)}"
+        yield f"breach: {one.subject.tenant}", Bar(one.since, until, "bad", text)
 
 
-def _timeline(account: Account) -> list[Html]:
-    found = lanes(account)
-    if not found:
-        return []
-    shown, height = found[:MOST_LANES], ROW * (min(len(found), MOST_LANES) + 1) + 8
-    drawn = [_lane(lane, number, account) for number, lane in enumerate(shown)]
-    picture = _picture(height, "What was open, out or unseen, along time", [*_ticks(account, height), *drawn])
-    return [tag("h2", "Along time"), tag("div", picture, cls="wide"), *_more(len(found))]
+def _outages(account: Account) -> Iterator[tuple[str, Bar]]:
+    for one in account.outages:
+        text = f"{one.verdict.value}, {when(one.began)}, {span(one.ended - one.began)}"
+        yield f"outage: {one.course.gateway}", Bar(one.began, one.ended, _MOODS.get(one.verdict, "calm"), text)
 
 
-def _lane(lane: Lane, number: int, account: Account) -> list[Html]:
-    y = ROW * number
-    bars = [
-        tag("rect", tag("title", bar.text), x=_px(x), y=y + 8, width=_px(max(_THIN, width)), height=ROW - 10,
-            cls=f"is-{bar.mood}")
-        for bar in lane.bars
-        for x, width in [_place(bar, account)]
-    ]  # fmt: skip
-    return [_label(lane.name, y), *bars]
+def _gaps(account: Account) -> Iterator[tuple[str, Bar]]:
+    for one in account.gaps:
+        text = f"{one.why.value}, {when(one.since)}, {span(one.seconds)}"
+        yield f"nobody: {one.journal}", Bar(one.since, one.until, "warn", text)
 
 
-def _place(bar: Bar, account: Account) -> tuple[float, float]:
-    whole = WIDTH - LEFT - RIGHT
-    begin, end = max(bar.since, account.since), min(bar.until, account.until)
-    return LEFT + whole * (begin - account.since) / account.seconds, whole * max(0.0, end - begin) / account.seconds
-
-
-def _ticks(account: Account, height: int) -> list[Html]:
-    found = []
-    for number in range(TICKS):
-        at = account.since + account.seconds * number / (TICKS - 1)
-        x = LEFT + (WIDTH - LEFT - RIGHT) * number / (TICKS - 1)
-        form = "%m-%d %H:%M" if account.seconds < 10 * 86400 else "%Y-%m-%d"
-        text = datetime.fromtimestamp(at, UTC).strftime(form)
-        anchor = "end" if number == TICKS - 1 else "middle"
-        found.append(tag("line", x1=_px(x), x2=_px(x), y1=4, y2=height - ROW, cls="grid"))
-        found.append(tag("text", text, x=_px(x), y=height - 10, text_anchor=anchor, cls="tick"))
-    return found
-
-
-def _shares(account: Account) -> list[Html]:
-    """Of each pair, the worst first, which part of the time was proven, open, not proven, and nobody's."""
-    pairs = least_proven(account.pairs)
-    if not pairs or account.seconds <= 0:
-        return []
-    bars = [_stack(pair, number, account.seconds) for number, pair in enumerate(pairs[:MOST_LANES])]
-    picture = _picture(ROW * len(bars) + 8, "Of each pair, the part of the time that was proven", bars)
-    legend = tag(
-        "p",
-        "From the left: proven (green), open (red), not proven (amber), nobody looked (grey). Least proven first.",
-        cls="legend",
-    )
-    return [tag("h2", "Pair by pair"), tag("div", picture, cls="wide"), legend, *_more(len(pairs))]
-
-
-def _stack(pair: Pair, number: int, whole: float) -> list[Html]:
+def _stack(pair: Pair, account: Account) -> Lane:
+    """Parts of the whole one after the other, as if they had been so."""
     parts = (("ok", "proven", pair.held), ("bad", "open", pair.open), ("warn", "not proven", pair.unproven),
-             ("none", "nobody", max(0.0, whole - pair.looked)))  # fmt: skip
-    found, x = [_label(f"{pair.tenant} → {pair.target}", ROW * number)], float(LEFT)
+             ("none", "nobody", max(0.0, account.seconds - pair.looked)))  # fmt: skip
+    bars, at = [], account.since
     for mood, word, seconds in parts:
-        width = (WIDTH - LEFT - RIGHT) * seconds / whole
-        if width > 0:
-            text = tag("title", f"{word}: {span(seconds)}")
-            found.append(
-                tag("rect", text, x=_px(x), y=ROW * number + 8, width=_px(width), height=ROW - 10, cls=f"is-{mood}")
-            )
-        x += width
-    return found
+        bars.append(Bar(at, at + seconds, mood, f"{word}: {span(seconds)}"))
+        at += seconds
+    return Lane(f"{pair.tenant} → {pair.target}", tuple(bar for bar in bars if bar.until > bar.since))
 
 
-def _picture(height: int, about: str, drawn: Iterable[Html | list[Html]]) -> Html:
-    return tag("svg", tag("title", about), drawn, viewBox=f"0 0 {WIDTH} {height}", role="img")
+def _row(lane: Lane, account: Account, least: float = 0.0) -> Row:
+    """`least`: pixels that a block has at any rate."""
+    short = lane.name if len(lane.name) <= _MOST_NAME else f"{lane.name[: _MOST_NAME - 1]}…"
+    return Row(lane.name, short, tuple(_block(bar, account, least) for bar in lane.bars))
 
 
-def _label(text: str, y: int) -> Html:
-    cut = text if len(text) <= 30 else f"{text[:29]}…"
-    return tag("text", tag("title", text), cut, x=8, y=y + 22)
+def _block(bar: Bar, account: Account, least: float) -> Block:
+    since, until = max(bar.since, account.since), min(bar.until, account.until)
+    x = _x((since - account.since) / account.seconds)
+    width = _x((until - account.since) / account.seconds) - x
+    return Block(_px(x), _px(max(least, width)), bar.mood, bar.text)
 
 
-def _more(rows: int) -> list[Html]:
-    text = f"{rows - MOST_LANES} more are in the tables below."
-    return [tag("p", text, cls="legend")] if rows > MOST_LANES else []
+def _ticks(account: Account) -> Iterator[Tick]:
+    form = "%m-%d %H:%M" if account.seconds < 10 * 86400 else "%Y-%m-%d"
+    for number in range(TICKS):
+        share = number / (TICKS - 1)
+        text = datetime.fromtimestamp(account.since + account.seconds * share, UTC).strftime(form)
+        yield Tick(_px(_x(share)), "end" if number == TICKS - 1 else "middle", text)
 
 
-def _courses(account: Account) -> list[Html]:
-    """The worst failovers, probe by probe."""
+def _courses(account: Account) -> list[Markup]:
+    """The worst failovers, probe by probe. What comes from outside our own XML writer has escaped."""
     drawn = sorted((one for one in account.outages if one.course.traces), key=lambda one: one.weight, reverse=True)
-    if not drawn:
-        return []
-    pictures = [tag("div", drawing(failover_svg.render(one.course)), cls="wide") for one in drawn[:MOST_COURSES]]
-    return [tag("h2", f"The worst {len(pictures)} of the failovers, probe by probe"), *pictures]
+    return [Markup(failover_svg.render(one.course)) for one in drawn[:MOST_COURSES]]  # noqa: S704  # see above
 
 
-def _section(section: Section) -> list[Html]:
-    found = [tag("h2", section.title), *(tag("p", text) for text in section.sentences)]
-    return [*found, *_table(section.table)] if section.table is not None else found
-
-
-def _table(table: Table) -> list[Html]:
-    def cls(column: int) -> str | None:
-        return "number" if column in table.numbers else None
-
-    head = tag("tr", [tag("th", text, scope="col", cls=cls(column)) for column, text in enumerate(table.head)])
-    rows = [_row(table.head, row, cls_of=[cls(column) for column in range(len(row))]) for row in table.rows]
-    drawn = tag("div", tag("table", tag("thead", head), tag("tbody", rows)), cls="wide")
-    left = [tag("p", f"{table.more:,} more are left out here; the JSON has them.", cls="legend")] if table.more else []
-    return [drawn, *left]
-
-
-def _row(head: Sequence[str], row: Sequence[str], cls_of: Sequence[str | None]) -> Html:
-    cells = zip(head, row, cls_of, strict=True)
-    return tag("tr", [tag("td", text, data_label=name, cls=cls) for name, text, cls in cells])
+def _x(share: float) -> float:
+    """Pixels from the left, of a share of the time."""
+    return LEFT + (WIDTH - LEFT - RIGHT) * share
 
 
 def _px(pixels: float) -> str:

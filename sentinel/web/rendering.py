@@ -27,7 +27,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(name: str, **values: Any) -> Markup:
-    """The template with these values; `now` (wall seconds) must be one of them."""
+    """The template with these values; where moments are told of, `now` (wall seconds) must be one of them."""
     return Markup(_environment().get_template(name).render(values))  # noqa: S704  # autoescaped
 
 

@@ -1,6 +1,6 @@
-"""The style sheet of the status page: two palettes, one column on a phone, nothing from elsewhere.
+"""The style sheets of our pages: two palettes, one column on a phone, nothing from elsewhere.
 
-`CSS` is what the evidence that an auditor keeps is written in, too; `PAGE` is of the live page only.
+`CSS` is of all of them, `PAGE` of the live ones only, `EVIDENCE` of what an auditor keeps.
 Every pair of colours has a contrast of at least 4.5 to 1 (WCAG AA), in both palettes; and no colour
 says anything that is not said in words beside it.
 """
@@ -103,4 +103,16 @@ svg .is-calm { fill: var(--calm); } svg .is-none { fill: var(--line); }
   .matrix th, .matrix td, .matrix tbody th { display: table-cell; padding: .4rem .7rem;
     border-bottom: 1px solid var(--line); }
 }
+"""
+
+EVIDENCE = """
+svg { display: block; width: 100%; height: auto; background: var(--card); border: 1px solid var(--line); }
+svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .tick { fill: var(--faint); }
+svg .grid { stroke: var(--line); } svg .is-bad { fill: var(--bad); } svg .is-warn { fill: var(--warn); }
+svg .is-ok { fill: var(--ok); } svg .is-calm { fill: var(--calm); } svg .is-none { fill: var(--line); }
+.wide td, .wide th { overflow-wrap: break-word; }
+.legend { color: var(--faint); font-size: .9rem; } .wide { overflow-x: auto; }
+:focus-visible { outline: .2rem solid var(--calm); outline-offset: -.2rem; }
+@media screen { svg { min-width: 42rem; } }
+@media print { body { max-width: none; } }
 """
