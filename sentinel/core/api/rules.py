@@ -207,9 +207,11 @@ def covers(grants: frozenset[Grant], question: Question) -> bool:
     """Whether one of these rules grants what is asked."""
     group, plural = question.resource.group, question.resource.plural
     kind = f"{plural}/{question.subresource}" if question.subresource else plural
-    kinds = (kind, "*", f"*/{question.subresource}")
-    options = product((question.verb, "*"), (group, "*"), kinds, ("", question.name))
-    return any(Grant(*option) in grants for option in options)
+    verbs, groups, kinds = (question.verb, "*"), (group, "*"), (kind, "*", f"*/{question.subresource}")
+    names = ("", question.name)
+    return any(
+        one.verb in verbs and one.resource in kinds and one.group in groups and one.name in names for one in grants
+    )
 
 
 def opened(grants: frozenset[Grant], breaches: Iterable[Question]) -> frozenset[Grant]:
