@@ -7,12 +7,14 @@ taken away, so that an old 0 never closes what was opened since.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sentinel import __version__
+from sentinel.clients.exposition import Rows
 from sentinel.clients.watch import Health
 from sentinel.core.api.plan import Plan
 from sentinel.core.claim import Result, Told
@@ -36,6 +38,7 @@ class WitnessMetrics:
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self._said: dict[tuple[str, type], _Said] = {}
         self._describe_beliefs()
         self._describe_duties()
         self._describe_ourselves()
@@ -53,9 +56,16 @@ class WitnessMetrics:
         """The sink for what is reviewed of a tenant's people; the rest is the other sink's."""
         return BreachMetrics(self, subject, plan.scope.every)
 
+    def said(self, subject: str, by: type) -> "_Said":
+        """What the page says of a tenant by such a sink, whichever of them it was that said it."""
+        return self._said.setdefault((subject, by), _Said())
+
     def forget_others(self, subjects: Iterable[str]) -> None:
         """A tenant that was taken out is neither open nor blind."""
         known = set(subjects)
+        self._said = {key: said for key, said in self._said.items() if key[0] in known}
+        for rows in (self.breach_since, self.oldest_proof):
+            rows.keep(known)
         for gauge in self._by_subject:
             for labels in [*gauge._metrics]:  # noqa: SLF001  # the library has no public list of children
                 if labels[0] not in known:
@@ -122,13 +132,13 @@ class WitnessMetrics:
             self.journal_anchored.set(at)
 
     def _describe_beliefs(self) -> None:
-        self.breach_since = self._gauge(
+        self.breach_since = self._rows(
             "witness_breach_since_timestamp_seconds",
             "First evidence of the breach that stands; 0 while proven shut; absent while neither is known.",
             *(_SUBJECT, "check", "identity", "target"),
         )
         self.round_at = self._gauge("witness_round_timestamp_seconds", "End of the last round.", _SUBJECT)
-        self.oldest_proof = self._gauge(
+        self.oldest_proof = self._rows(
             "witness_oldest_proof_timestamp_seconds",
             "The oldest last proof among the questions of tiers 1 and 2.",
             *(_SUBJECT, "target"),
@@ -185,7 +195,7 @@ class WitnessMetrics:
         self.journal_anchored = self._gauge(
             "journal_anchored_timestamp_seconds", "When the anchor took a head last; 0: never."
         )
-        beliefs = (self.breach_since, self.round_at, self.oldest_proof, self.coverage, self.inconclusive, self.period)
+        beliefs = (self.round_at, self.coverage, self.inconclusive, self.period)
         self._by_subject = (*beliefs, self.claims, self.config_match, self.unwatched, self.beacons)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -193,6 +203,19 @@ class WitnessMetrics:
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"sentinel_{name}", text, labels, registry=self.registry)
+
+    def _rows(self, name: str, text: str, *labels: str) -> Rows:
+        """For what there is of every tenant at every other: with a hundred tenants 80,000 series."""
+        return Rows(f"sentinel_{name}", text, labels, self.registry)
+
+
+@dataclass
+class _Said:
+    """What stands on the page, and what was taken away when. With a changed configuration there is a new sink."""
+
+    shown: set[Series] = field(default_factory=set)
+    gone: dict[Series, float] = field(default_factory=dict)
+    reasons: set[tuple[str, Reason]] = field(default_factory=set)
 
 
 class BreachMetrics:
@@ -203,8 +226,7 @@ class BreachMetrics:
         self._metrics = metrics
         self._subject = subject
         self._absent_for = ABSENT_ROUNDS * every
-        self._shown: set[Series] = set()
-        self._gone: dict[Series, float] = {}
+        self._said = metrics.said(subject, type(self))
 
     def put(self, record: Record) -> None:
         """A breach is published at once, not at the end of the round."""
@@ -213,26 +235,27 @@ class BreachMetrics:
             return
         series = series_of(record.question)
         self._metrics.breaches.labels(self._subject, series.check).inc()
-        if series not in self._shown or not self._child(series)._value.get():  # noqa: SLF001  # no public getter
-            self._child(series).set(change.breach.since)
-            self._shown.add(series)
+        if series not in self._said.shown or not self._metrics.breach_since.get((self._subject, *series)):
+            self._show(series, change.breach.since)
+            self._said.shown.add(series)
 
     def end_round(self, report: Round) -> None:
         """Publish what is believed, and take away what is not known any more."""
         shown = {series: at for series, at in report.breach_since.items() if at or self._may_say_shut(series, report)}
         for series, since in shown.items():
-            self._child(series).set(since)
-        for series in self._shown - shown.keys():
-            self._metrics.breach_since.remove(self._subject, *series)
-            self._gone[series] = report.ended
-        self._shown = set(shown)
+            self._show(series, since)
+        for series in self._said.shown - shown.keys():
+            self._metrics.breach_since.remove((self._subject, *series))
+            self._said.gone[series] = report.ended
+        self._said.shown = set(shown)
 
     def _may_say_shut(self, series: Series, report: Round) -> bool:
         """A 0 that comes back has been away for long enough that a scrape saw it was: it is about what came since."""
-        return series in self._shown or report.ended >= self._gone.get(series, float("-inf")) + self._absent_for
+        said = self._said
+        return series in said.shown or report.ended >= said.gone.get(series, float("-inf")) + self._absent_for
 
-    def _child(self, series: Series) -> Gauge:
-        return self._metrics.breach_since.labels(self._subject, *series)
+    def _show(self, series: Series, since: float) -> None:
+        self._metrics.breach_since.set((self._subject, *series), since)
 
 
 class SubjectMetrics(BreachMetrics):
@@ -241,7 +264,6 @@ class SubjectMetrics(BreachMetrics):
     def __init__(self, metrics: WitnessMetrics, subject: str, plan: Plan) -> None:
         """Children that can be known are there at once, but for breaches and reasons."""
         super().__init__(metrics, subject, plan.scope.every)
-        self._reasons: set[tuple[str, Reason]] = set()
         for told in Told:
             metrics.relay_alerts.labels(subject, told.value)
         metrics.hints.labels(subject)
@@ -255,13 +277,14 @@ class SubjectMetrics(BreachMetrics):
         metrics.round_at.labels(subject).set(report.ended)
         metrics.coverage.labels(subject).set(report.coverage)
         for target, at in report.oldest_proof.items():
-            metrics.oldest_proof.labels(subject, target).set(at)
+            metrics.oldest_proof.set((subject, target), at)
         self._show_reasons(report)
 
     def _show_reasons(self, report: Round) -> None:
         """Only what was red at least once: each reason for each target of a hundred tenants is 120,000 lines of 0."""
         rows = report.inconclusive.items()
         shown = {(target, reason) for target, reasons in rows for reason in reasons}
-        for (target, reason), value in [*((row, 0) for row in self._reasons - shown), *((row, 1) for row in shown)]:
+        before = self._said.reasons
+        for (target, reason), value in [*((row, 0) for row in before - shown), *((row, 1) for row in shown)]:
             self._metrics.inconclusive.labels(self._subject, target, reason.value).set(value)
-        self._reasons = shown
+        self._said.reasons = shown

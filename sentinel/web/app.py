@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
+from sentinel.clients import exposition
 from sentinel.clients.clock import Clock
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
@@ -84,7 +85,7 @@ class Health:
     async def metrics(self, _: web.Request) -> web.Response:
         """All metrics; however many scrape at once, they are rendered once."""
         if self._rendering is None or self._rendering.done():
-            self._rendering = self.beside.start(lambda: generate_latest(self.registry))
+            self._rendering = self.beside.start(lambda: exposition.page(self.registry))
         body = await asyncio.shield(self._rendering)
         return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
 

@@ -66,6 +66,19 @@ async def test_a_contested_zero_is_away_for_two_scrapes_however_soon_it_is_prove
     assert shown(metrics) == 0
 
 
+async def test_a_zero_from_before_the_configuration_changed_does_not_outlive_what_it_said():
+    watch, metrics = watched()
+    await watch.until_all_held()
+    watch.book.sinks = (watch.ledger, metrics.of("team-000", watch.plan))
+    watch.book.contest(SERIES)
+    before = shown(metrics)
+
+    await watch.runner.glance(["team-001"], [])
+
+    assert before == 0
+    assert shown(metrics) is None
+
+
 async def test_what_was_never_red_costs_no_line_and_what_was_is_a_zero_after():
     watch, metrics = watched()
     await watch.until_all_held()
@@ -81,6 +94,34 @@ async def test_what_was_never_red_costs_no_line_and_what_was_is_a_zero_after():
     assert red.keys() - never.keys() == {("team-001", "limited")}
     assert red["team-001", "limited"] == 1
     assert set(reasons_of(metrics).values()) == {0}
+
+
+async def test_a_reason_from_before_the_configuration_changed_is_a_zero_once_it_is_gone():
+    watch, metrics = watched()
+    watch.far.answers = {LIST: Answer.LIMITED}
+    await watch.rounds(8)
+    red = reasons_of(metrics)
+    watch.book.sinks = (watch.ledger, metrics.of("team-000", watch.plan))
+    watch.far.answers = {}
+
+    await watch.until_all_held()
+
+    assert red["team-001", "limited"] == 1
+    assert reasons_of(metrics)["team-001", "limited"] == 0
+
+
+def test_of_a_tenant_that_is_gone_there_is_no_row():
+    metrics = WitnessMetrics()
+    for subject in ("team-000", "team-001"):
+        metrics.breach_since.set((subject, *SERIES), 0.0)
+        metrics.oldest_proof.set((subject, "team-002"), 1.0)
+        metrics.coverage.labels(subject).set(1)
+
+    metrics.forget_others(["team-001"])
+
+    rows = [row for family in metrics.registry.collect() for row in family.samples if "subject" in row.labels]
+    assert len(rows) == 3
+    assert {row.labels["subject"] for row in rows} == {"team-001"}
 
 
 def reasons_of(metrics):
