@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sentinel import __version__
-from sentinel.commands import baseline, config, daemons, demo, drill, report
+from sentinel.commands import baseline, config, daemons, demo, drill, notify, report
 from sentinel.commands.check import check
 from sentinel.commands.common import OWN_FAULT
 from sentinel.commands.doctor import doctor
@@ -42,6 +42,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(report.app, name="report")
 app.add_typer(drill.app, name="drill")
+app.add_typer(notify.app, name="notify")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so

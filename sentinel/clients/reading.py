@@ -36,6 +36,17 @@ class Reader(Session):
 
     async def get(self, url: str, headers: dict[str, str] | None = None, tls: str | None = None) -> Any:
         """The JSON there. Raises Unreachable, TimedOut, Refused, Throttled or BadReply, each with a sentence."""
+        data = await self._answered(url, headers, tls)
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise BadReply(f"{url}: found no JSON, expected that of Prometheus or Alertmanager") from error
+
+    async def text(self, url: str, headers: dict[str, str] | None = None, tls: str | None = None) -> str:
+        """The text there. Raises as `get` does."""
+        return (await self._answered(url, headers, tls)).decode(errors="replace")
+
+    async def _answered(self, url: str, headers: dict[str, str] | None, tls: str | None) -> bytes:
         try:
             status, data = await self._fetched(url, headers, tls)
         except TimeoutError as error:
@@ -45,10 +56,7 @@ class Reader(Session):
         except (aiohttp.ClientError, ValueError) as error:
             raise BadReply(f"{url}: {type(error).__name__}: {clean(str(error))}") from error
         _judge(url, status, data)
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BadReply(f"{url}: found no JSON, expected that of Prometheus or Alertmanager") from error
+        return data
 
     async def _fetched(self, url: str, headers: dict[str, str] | None, tls: str | None) -> tuple[int, bytes]:
         assert self._session is not None, "get is called inside `async with`"

@@ -56,6 +56,8 @@ def test_alertmanager_accepts_the_route(scale: float, tmp_path: Path) -> None:
         (("alertname=SentinelWatchdog", "severity=none"), "sentinel-watchdog"),
         (("alertname=SentinelPageDrill", "severity=none", "drill=page-path"), "sentinel-drill"),
         (("alertname=SentinelPageDrill", "severity=critical", "drill=page-path"), "sentinel-drill"),
+        (("alertname=SentinelNotifyTest", "severity=warning", "drill=notify-test-0a1b2c3d"), "sentinel-ticket"),
+        (("alertname=SentinelNotifyTest", "severity=critical", "drill=notify-test-0a1b2c3d"), "sentinel-page"),
         (("alertname=KubeAPIDown", "severity=critical"), "sentinel-elsewhere"),
     ],
 )

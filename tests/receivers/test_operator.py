@@ -97,7 +97,7 @@ def test_verify_alerting_finds_the_pager_behind_the_operators_route(tmp_path: Pa
 
     assert caught.receiver == f"{chart.RELEASE}/sentinel/sentinel-page"
     assert (caught.group_wait, caught.group_interval) == (0, 15)
-    assert manager.destinations[caught.receiver] == len(KINDS)
+    assert len(manager.destinations[caught.receiver]) == len(KINDS)
 
 
 def test_without_receivers_or_without_the_operator_there_is_no_such_object() -> None:

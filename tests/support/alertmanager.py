@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 
 
 class Alertmanager(MonitoringServer):
-    """`config` as a dict or text; `peers`: Alertmanagers made with `gossip=True`."""
+    """`config` as a dict or text; `peers`: Alertmanagers made with `gossip=True`; `more`: further flags."""
 
     def __init__(
         self,
@@ -23,9 +23,11 @@ class Alertmanager(MonitoringServer):
         peers: Sequence["Alertmanager"] = (),
         peer_timeout: str = "15s",
         binary: str = "alertmanager",
+        more: Sequence[str] = (),
     ) -> None:
         super().__init__(binary)
         self._peer_timeout = peer_timeout
+        self._more = more
         text = config if isinstance(config, str) else yaml.safe_dump(dict(config))
         (self.folder / "alertmanager.yml").write_text(text)
         # An empty address turns clustering off, and with it the settling at the start.
@@ -41,6 +43,7 @@ class Alertmanager(MonitoringServer):
             # It counts the peers every ten of these until they stay the same: 15 s with the default of 200 ms.
             "--cluster.gossip-interval=20ms",
             *(f"--cluster.peer={peer}" for peer in self._peers),
+            *self._more,
         )
 
     def alerts(self, **labels: str) -> list[Mapping[str, Any]]:

@@ -44,7 +44,8 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager:
-    """What is known of one. `peers`: how many gossip, itself included. `destinations`: per receiver, how many.
+    """What is known of one. `peers`: how many gossip, itself included. `destinations`: per receiver, the kind of
+    each, as Alertmanager counts them: `webhook`, `pagerduty`.
 
     `told`: whether Prometheus posts to it, where that can be seen.
     """
@@ -52,7 +53,7 @@ class Alertmanager:
     url: str
     version: str
     route: Route
-    destinations: Mapping[str, int]
+    destinations: Mapping[str, tuple[str, ...]]
     inhibitions: tuple[Inhibition, ...] = ()
     silences: tuple[Silence, ...] = ()
     peers: int = 1
@@ -71,7 +72,7 @@ def read(url: str, status: Any, config: Any, silences: Any) -> Alertmanager:
         url,
         word(mapping(said.get("versionInfo"), "versionInfo").get("version"), "version"),
         _Tree().route(mapping(whole["route"], "route"), None, "route", 0),
-        {word(one.get("name"), "receiver"): _ways(one) for one in mappings(whole.get("receivers"), "receivers")},
+        {word(one.get("name"), "receiver"): _kinds(one) for one in mappings(whole.get("receivers"), "receivers")},
         tuple(_inhibition(one) for one in mappings(whole.get("inhibit_rules"), "inhibit_rules")),
         tuple(_silence(one) for one in mappings(silences, "silences") if _active(one)),
         max(1, len(list(mappings(cluster.get("peers"), "peers")))),
@@ -126,9 +127,12 @@ def _matchers(own: Mapping[str, Any], place: str, prefix: str = "") -> tuple[Mat
     return tuple(found)
 
 
-def _ways(receiver: Mapping[str, Any]) -> int:
-    """How many destinations a receiver has."""
-    return sum(len(value) for key, value in receiver.items() if key.endswith("_configs") and isinstance(value, list))
+def _kinds(receiver: Mapping[str, Any]) -> tuple[str, ...]:
+    ways = {key.removesuffix(_CONFIGS): value for key, value in receiver.items() if key.endswith(_CONFIGS)}
+    return tuple(kind for kind, value in ways.items() if isinstance(value, list) for _ in value)
+
+
+_CONFIGS = "_configs"
 
 
 def _inhibition(own: Mapping[str, Any]) -> Inhibition:
