@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,14 @@ def _expanded(files: Mapping[str, str], test: Mapping[str, Any]) -> dict[str, An
 
 
 def _expression(files: Mapping[str, str], name: str) -> str:
-    groups = (group for text in files.values() for group in yaml.load(text, yaml.CSafeLoader)["groups"])
-    return next(
-        str(rule["expr"])
-        for group in groups
-        for rule in group["rules"]
-        if name in (rule.get("alert"), rule.get("record"))
-    )
+    return next(found for text in files.values() if (found := _expressions(text).get(name)) is not None)
+
+
+@cache
+def _expressions(text: str) -> Mapping[str, str]:
+    """Of a rule file by name, the first of each; read once, which takes longer than to judge it."""
+    rules = [rule for group in yaml.load(text, yaml.CSafeLoader)["groups"] for rule in group["rules"]]
+    return {rule.get("record") or rule["alert"]: str(rule["expr"]) for rule in reversed(rules)}
 
 
 def _said(tool: str, files: Mapping[str, str]) -> str:
