@@ -37,6 +37,7 @@ _OTHERWISE: dict[str, Sequence[str]] = {
     "increase": ("delta",),  # another one as soon as a counter begins anew
     "rate": ("increase",),
     "last_over_time": ("min_over_time",),
+    "present_over_time": ("absent_over_time",),
     "count_over_time": ("last_over_time",),
     "min_over_time": ("max_over_time",),
     "max_over_time": ("min_over_time",),
