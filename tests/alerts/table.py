@@ -68,6 +68,7 @@ class Table:
         self._rule = rule
         self._files = rules.rule_files(files)
         self._moments = Moments(slot)
+        self._evaluation_interval = f"{slot}s"  # what is scraped after the last evaluation is not loaded
         self._asked: list[dict[str, Any]] = []
 
     def row(self, name: str, given: Mapping[str, Given], wanted: Mapping[str, float | At]) -> None:
@@ -88,8 +89,7 @@ class Table:
             "input_series": self._moments.series(),
             "promql_expr_test": self._asked,
         }
-        # promtool loads what is scraped up to its last evaluation.
-        asked = {"evaluation_interval": f"{self._slot}s", "tests": [test]}
+        asked = {"evaluation_interval": self._evaluation_interval, "tests": [test]}
         if said := promtool.complaints(self._files, asked):
             raise AssertionError(said)
 
