@@ -6,6 +6,7 @@ import pytest
 
 from tests.alerts import rules
 from tests.alerts.pages import common, links
+from tests.alerts.table import At, Given, Table
 from tests.alerts.test_gateway import counted
 from tests.alerts.world import FOREVER, Life, Value, World
 
@@ -227,6 +228,30 @@ def test_a_stalled_recovery_that_nobody_looked_at_again_is_forgotten_after_an_ho
     seen.stands("ChaosRecoveryStalled", at=3800, drill="outage")
     seen.gone("ChaosRecoveryStalled", at=3840, drill="outage")
     seen.judge()
+
+
+def said(word: str, more: str = "") -> str:
+    return f'sentinel_drill_{word}_timestamp_seconds{{job="sentinel-drill",drill="outage"{more}}}'
+
+
+def test_each_word_of_a_recovery_is_remembered_for_an_hour_by_itself_and_the_latest_counts() -> None:
+    table = Table("sentinel:drill_recovering:since_timestamp", rules.shipped(1, gateways=True), slot=9000)
+    both = {"recovering": At(-8000), "well": At(-8010)}
+
+    def row(name: str, more: Mapping[str, Given], *, stands: bool) -> None:
+        given: dict[str, Given] = {said(word): moment for word, moment in both.items()}
+        table.row(name, given | dict(more), {'{drill="outage"}': At(-8000)} if stands else {})
+
+    def until(last: int, word: str) -> dict[str, Given]:
+        moment = both[word]
+        return {said(word): lambda now: moment if now <= last else None}
+
+    for word in ("recovering", "well"):
+        row(f"{word}, said until fifty minutes ago", until(-3000, word), stands=True)
+        row(f"{word}, said until an hour ago", until(-3610, word), stands=False)
+    row("another process recovered before", {said("recovering", ',instance="b"'): At(-8500)}, stands=True)
+    row("another process was well since", {said("well", ',instance="b"'): At(-7000)}, stands=False)
+    table.judge()
 
 
 SECOND = 'job="sentinel-drill",instance="10.0.3.2:8080"'
