@@ -103,6 +103,9 @@ def test_a_prometheus_that_was_away_for_two_minutes_blames_nobody_for_what_it_di
     world = World(until=1800)
     world.unscraped(600, 720)
 
+    # Whoever was scraped up to three turns ago is there; from then on nobody knows.
+    world.value("count(sentinel:alive) or vector(0)", at=620, wanted=5)
+    world.value("count(sentinel:alive) or vector(0)", at=630, wanted=0)
     world.nothing_else()
     world.judge()
 

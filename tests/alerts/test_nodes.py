@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from tests.alerts.pages import common, links
 from tests.alerts.test_breach import SEEN
 from tests.alerts.test_network import BREACH, LABELS
 from tests.alerts.test_witnessed import said
+from tests.alerts.test_words import PAYMENTS
 from tests.alerts.world import FOREVER, Value, World
 
 NODES: dict[str, Any] = {"network": {"enabled": True}, "kind": "DaemonSet"}
@@ -82,6 +84,18 @@ def test_a_tenant_on_fewer_nodes_than_the_others_is_a_warning_and_one_without_an
             seen.also(f"sentinel_build_info{{{own}}}", said((0, 1), (ends, None)))
 
     seen.fires("SentinelNodeUncovered", at=600, tenant="team-a")
+    seen.annotated(
+        "SentinelNodeUncovered",
+        600,
+        common("SentinelNodeUncovered", "warning", tenant="team-a"),
+        links("SentinelNodeUncovered", "?var-tenant=team-a", board="self")
+        | PAYMENTS
+        | {
+            "summary": "A tenant's sentinel is missing on a node.",
+            "description": "The sentinel of tenant team-a stands on 1 nodes fewer than those of the other tenants, for five "
+            "minutes. The API is proven all the same; nothing is proven about packets from and to its pods on those nodes.",
+        },
+    )
     seen.nothing_else()
     seen.judge()
 
