@@ -220,6 +220,45 @@ def test_the_second_silent_truncation_in_five_minutes_pages_and_a_visible_one_do
     seen.judge()
 
 
+def scraped(value: Value, *, restart: bool) -> Value:
+    """But for 350, when the scrape fails, or the process is a new one from 360 on."""
+
+    def found(now: int) -> float | None:
+        begun = value(360) if restart and now >= 360 else 0.0
+        counted = value(now)
+        return None if now == 350 or counted is None or begun is None else counted - begun
+
+    return found
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["a scrape fails", "the witness restarts"])
+def test_no_alert_flaps_and_none_begins_anew_when(restart: bool) -> None:
+    begun = 260
+    growing = counted((begun, FOREVER, 0.1))
+    told = {
+        'failover_events_total{verdict="indeterminate"}': steps(begun),
+        'truncated_total{kind="silent"}': growing,
+        "identity_unknown_total{}": counted((begun, FOREVER, 0.2)),
+    }
+    chat = (*WELL, (begun, FOREVER, "ungraceful_error", FAST))
+    down = probes("plain", ((0, begun, "served_primary", QUIET), (begun, FOREVER, "gateway_unreachable", FAST)))
+    seen = world(500)
+    seen.witness(more={name: scraped(value, restart=restart) for name, value in (series(chat, told) | down).items()})
+
+    for alert, at, gateway in (
+        ("SentinelFailoverIndeterminate", 260, "chat"),
+        ("SentinelUngracefulError", 270, "chat"),
+        ("SentinelSilentTruncation", 280, "chat"),
+        ("SentinelProviderUnknown", 300, "chat"),
+        ("SentinelGatewayErrors", 320, "chat"),
+        ("SentinelGatewayDown", 290, "plain"),
+    ):
+        seen.fires(alert, at=at, gateway=gateway)
+        firing = f'ALERTS{{alertname="{alert}",alertstate="firing",gateway="{gateway}"}}'
+        seen.value(f"sum(count_over_time({firing}[500s]))", at=490, wanted=(490 - at) / 10 + 1)
+    seen.judge()
+
+
 def test_no_tenant_can_make_up_a_gateway_a_tenant_or_with_a_witness_an_outage() -> None:
     seen = world(900)
     forged = {
