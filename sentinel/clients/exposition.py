@@ -8,6 +8,7 @@ Of 80,000 series that is a sixth of the library's time, and 40 MiB less to keep.
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -16,6 +17,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 Labels = tuple[str, ...]
+_LINES_AT_ONCE = 1000
 
 
 class Rows(Collector):
@@ -83,7 +85,13 @@ def page(registry: CollectorRegistry) -> bytes:
     families = [*registry.collect()]
     others = _Collected([family for family in families if not isinstance(family, Family)])
     wide = (line for family in families if isinstance(family, Family) for line in family.lines())
-    return generate_latest(others) + "".join(wide).encode()
+    return b"".join((generate_latest(others), *_pieces(wide)))
+
+
+def _pieces(lines: Iterator[str]) -> Iterator[bytes]:
+    """Not all at once: whoever shares the interpreter would wait for 10 ms where it is 80,000 lines."""
+    while piece := "".join(islice(lines, _LINES_AT_ONCE)):
+        yield piece.encode()
 
 
 class _Collected(Collector):

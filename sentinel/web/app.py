@@ -9,8 +9,10 @@ scrape nor a look makes a question late.
 
 import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -82,12 +84,16 @@ class Health:
         app.router.add_get("/readyz", self.readyz)
         return app
 
-    async def metrics(self, _: web.Request) -> web.Response:
-        """All metrics; however many scrape at once, they are rendered once."""
+    async def metrics(self, request: web.Request) -> web.Response:
+        """All metrics; however many scrape at once, they are rendered once. Packed, ten MiB are a third of one."""
         if self._rendering is None or self._rendering.done():
             self._rendering = self.beside.start(lambda: exposition.page(self.registry))
         body = await asyncio.shield(self._rendering)
-        return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
+        headers = {"Content-Type": METRICS_TYPE}
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            body = await self.beside.start(partial(gzip.compress, body, 1))
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=body, headers=headers)
 
     async def healthz(self, _: web.Request) -> web.Response:
         """Whether it would help to start us anew. What we watch has no part in it."""

@@ -28,6 +28,7 @@ TIMES = 9
 
 def measure() -> Iterator[Row]:
     yield asyncio.run(_scraped(f"{TENANTS} tenants × {CHECKS} checks", _crossed()))
+    yield asyncio.run(_scraped(f"the witness of {TENANTS} tenants", _witness()))
     yield _rendered()
 
 

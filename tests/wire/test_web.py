@@ -28,7 +28,7 @@ from sentinel.reports import failover_svg
 from sentinel.settings.web import Web
 from sentinel.settings.words import Address
 from sentinel.sinks.history import History
-from sentinel.web import app, listener
+from sentinel.web import app, beside, listener
 from sentinel.web.app import Served
 from tests.core.gateway.test_course import seen
 from tests.support.breaches import GET, LIST, Belief, a_round
@@ -170,17 +170,30 @@ async def test_many_scrapes_at_once_are_rendered_once(world):
         assert slow.times == 1
 
 
-async def test_the_turns_of_the_interpreter_and_the_collector_are_as_before_after_a_scrape(world):
+async def test_turns_are_short_before_a_scrape_begins_and_all_is_as_before_after_the_last(world):
     before = sys.getswitchinterval()
     sys.setswitchinterval(0.004)
     try:
         async with asking(world) as client:
+            served = sys.getswitchinterval()
             await client.listen("/metrics")
             await client.console("/")
+            assert gc.isenabled()
 
-        assert (round(sys.getswitchinterval(), 6), gc.isenabled()) == (0.004, True)
+        assert served == pytest.approx(beside.SWITCH_SECONDS)
+        assert sys.getswitchinterval() == pytest.approx(0.004)
     finally:
         sys.setswitchinterval(before)
+
+
+async def test_who_takes_a_packed_page_gets_one_and_it_is_the_same(world):
+    async with asking(world) as client:
+        packed = await client.listen("/metrics", headers={"Accept-Encoding": "gzip"})
+        plain = await client.listen("/metrics", headers={"Accept-Encoding": "identity"})
+
+    names = {line.split(" ")[0] for line in plain.text.splitlines()}
+    assert (packed.headers.get("Content-Encoding"), plain.headers.get("Content-Encoding")) == ("gzip", None)
+    assert {line.split(" ")[0] for line in packed.text.splitlines()} == names
 
 
 async def test_a_scrape_that_fails_is_an_error_in_the_log_and_the_next_one_works(world):
