@@ -16,7 +16,7 @@ GATEWAYS: dict[str, Any] = {"config": {"gateways": rules.GATEWAYS}}
 
 
 def world(until: int = 900, *, witness: bool = True, **more: Any) -> World:
-    return World(until=until, tenants=2, witness=witness, only=("breach", "blind", "self"), **(GATEWAYS | more))
+    return World(until=until, tenants=2, witness=witness, only=("breach",), **(GATEWAYS | more))
 
 
 def heard(seen: World, who: str, value: Value, **how: Any) -> World:

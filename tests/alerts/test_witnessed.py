@@ -57,7 +57,7 @@ def test_the_witness_s_word_alone_opens_it() -> None:
 
 
 def test_a_tenant_that_hides_its_breach_closes_nothing() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (350, 0)))
     world.witness(breaches=witness((310, LOOKED), (1300, 0)))
 
@@ -67,7 +67,7 @@ def test_a_tenant_that_hides_its_breach_closes_nothing() -> None:
 
 
 def test_a_tenant_s_0_closes_nothing_where_the_witness_has_said_nothing() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (400, 0)))
 
     world.fires(BREACH, at=300, **LABELS)
@@ -77,7 +77,7 @@ def test_a_tenant_s_0_closes_nothing_where_the_witness_has_said_nothing() -> Non
 
 def test_what_the_witness_proved_before_it_was_opened_does_not_close_it() -> None:
     """The tenant keeps its sentinel from telling the witness, and then speaks in its place."""
-    world = World(until=2400, tenants=2, witness=True)
+    world = World(until=2400, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (350, 0)))
     world.witness(breaches=witness(), sweep=900)
 
@@ -88,7 +88,7 @@ def test_what_the_witness_proved_before_it_was_opened_does_not_close_it() -> Non
 
 
 def test_what_the_witness_proves_after_it_was_told_closes_it() -> None:
-    world = World(until=900, tenants=2, witness=True)
+    world = World(until=900, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (350, 0)))
     world.witness(breaches=witness((310, None), (360, 0)))
 
@@ -98,7 +98,7 @@ def test_what_the_witness_proves_after_it_was_told_closes_it() -> None:
 
 
 def test_it_is_asked_whether_the_witness_looked_for_each_breach_anew() -> None:
-    world = World(until=2000, tenants=2, witness=True)
+    world = World(until=2000, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (350, 0), (500, 499), (520, 0)))
     world.witness(breaches=witness((310, None), (360, 0)))
 
@@ -110,7 +110,7 @@ def test_it_is_asked_whether_the_witness_looked_for_each_breach_anew() -> None:
 
 
 def test_the_tenant_still_sees_it_and_the_witness_does_not() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (1300, 0)))
     world.witness(breaches=witness((310, None), (360, 0)))
 
@@ -141,7 +141,7 @@ def test_a_witness_that_restarts_in_a_breach_closes_nothing_until_it_has_proven_
 
 
 def test_a_dead_witness_closes_nothing() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (700, 0)))
     world.witness(lives=[(-900, 400)], breaches=witness((310, LOOKED)))
 
@@ -151,7 +151,7 @@ def test_a_dead_witness_closes_nothing() -> None:
 
 
 def test_both_restart_and_it_stands_until_the_witness_has_proven_it() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     world.sentinel(
         "team-a", lives=[(-900, 400), (430, FOREVER)], breaches={HOLE: said((300, SEEN), (400, None), (800, 0))}
     )
@@ -163,7 +163,7 @@ def test_both_restart_and_it_stands_until_the_witness_has_proven_it() -> None:
 
 
 def test_of_two_witnesses_in_a_rollout_the_one_that_still_sees_it_counts() -> None:
-    world = World(until=1200, tenants=2, witness=True)
+    world = World(until=1200, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN), (350, 0)))
     world.witness(breaches=witness((310, LOOKED), (800, 0)))
     other = 'sentinel_witness_breach_since_timestamp_seconds{job="sentinel-witness",instance="10.0.1.9:8080",%s}'
@@ -176,7 +176,7 @@ def test_of_two_witnesses_in_a_rollout_the_one_that_still_sees_it_counts() -> No
 
 @pytest.mark.parametrize("identity", ["default", "team-b-jobs/builder", "group:oidc:people"])
 def test_accounts_and_groups_that_only_the_witness_asks_for_end_by_its_0(identity: str) -> None:
-    world = World(until=900, tenants=2, witness=True)
+    world = World(until=900, tenants=2, witness=True, only=("breach",))
     world.witness(breaches={("team-b", "api/exec", identity, "team-a"): said((300, 299), (600, 0))})
 
     labels: dict[str, Any] = {"tenant": "team-b", "check": "api/exec", "identity": identity, "target": "team-a"}
@@ -186,7 +186,7 @@ def test_accounts_and_groups_that_only_the_witness_asks_for_end_by_its_0(identit
 
 
 def test_a_breach_that_lasted_for_one_scrape_of_the_witness_ends_too() -> None:
-    world = World(until=900, tenants=2, witness=True)
+    world = World(until=900, tenants=2, witness=True, only=("breach",))
     world.witness(breaches={("team-b", "api/exec", "default", "team-a"): said((0, 0), (300, 299), (310, 0))})
 
     labels: dict[str, Any] = {"tenant": "team-b", "check": "api/exec", "identity": "default", "target": "team-a"}
@@ -196,7 +196,7 @@ def test_a_breach_that_lasted_for_one_scrape_of_the_witness_ends_too() -> None:
 
 
 def test_the_oldest_evidence_counts_whose_ever_it_is() -> None:
-    world = World(until=900, tenants=2, witness=True)
+    world = World(until=900, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((320, 315)))
     world.witness(breaches=witness((300, 299), (400, 390)))
 
@@ -206,7 +206,7 @@ def test_the_oldest_evidence_counts_whose_ever_it_is() -> None:
 
 
 def test_of_two_who_see_it_at_once_the_older_evidence_counts() -> None:
-    world = World(until=600, tenants=2, witness=True)
+    world = World(until=600, tenants=2, witness=True, only=("breach",))
     world.sentinel("team-a", breaches=tenant((300, SEEN)))
     world.witness(breaches=witness((300, LOOKED)))
 
@@ -216,7 +216,7 @@ def test_of_two_who_see_it_at_once_the_older_evidence_counts() -> None:
 
 def test_hours_after_everybody_died_it_still_stands() -> None:
     seven_hours = 25_200
-    world = World(until=seven_hours + 600, tenants=2, step=60, witness=True)
+    world = World(until=seven_hours + 600, tenants=2, step=60, witness=True, only=("breach",))
     world.sentinel("team-a", lives=[(-900, 420)], breaches=tenant((300, SEEN)))
     world.witness(
         lives=[(-900, 420), (seven_hours, FOREVER)],
@@ -254,7 +254,7 @@ def test_a_witness_that_names_a_tenant_nobody_expects_pages_nobody() -> None:
 
 
 def test_what_a_tenant_makes_up_ends_with_its_word() -> None:
-    world = World(until=2000, tenants=2, witness=True)
+    world = World(until=2000, tenants=2, witness=True, only=("breach",))
     made_up = {
         ("api/nonsense", "self", "team-b"): said((300, SEEN)),
         ("api/secrets", "nobody", "team-b"): said((300, SEEN), (400, 0)),
@@ -271,7 +271,7 @@ def test_what_a_tenant_makes_up_ends_with_its_word() -> None:
 
 
 def test_a_check_that_a_tenant_says_it_asks_no_more_closes_nothing() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     removed = ("api/custom", "self", "team-b")
     attempts = 'sentinel_attempts_total{check="api/custom",identity="self",answer="denied"}'
     world.sentinel(
@@ -288,7 +288,7 @@ def test_a_check_that_a_tenant_says_it_asks_no_more_closes_nothing() -> None:
 @pytest.mark.parametrize(("label", "name"), [("tenant", "team-old"), ("target", "team-old"), ("identity", "old")])
 def test_what_is_taken_out_of_the_values_closes_after_a_quarter_of_an_hour(label: str, name: str) -> None:
     wanted: dict[str, Any] = LABELS | {label: name}
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     world.remembered(latched(wanted["tenant"], wanted["target"]).replace('"self"', f'"{wanted["identity"]}"'), 1)
     own = f'tenant="{wanted["tenant"]}",' if label == "identity" else ""
     world.also(f'sentinel:expected_{label}{{{own}{label}="{name}"}}', lambda now: 1 if now <= 300 else None)
@@ -304,7 +304,7 @@ def test_what_is_taken_out_of_the_values_closes_after_a_quarter_of_an_hour(label
 
 def test_a_namespace_that_was_given_to_the_tenant_closes_its_breach_after_a_quarter_of_an_hour() -> None:
     """Nobody asks about it any more, so nobody will prove it shut."""
-    world = World(until=1500, witness=True)
+    world = World(until=1500, witness=True, only=("breach",))
     world.remembered(latched("team-b", "team-b-jobs"), 1)
     world.also('sentinel:expected_pair{tenant="team-b",target="team-b-jobs"}', lambda now: 1 if now <= 300 else None)
 
@@ -316,7 +316,7 @@ def test_a_namespace_that_was_given_to_the_tenant_closes_its_breach_after_a_quar
 
 
 def test_who_has_no_token_is_asked_about_by_anybody_the_owner_of_the_namespace_included() -> None:
-    world = World(until=1500, tenants=2, witness=True)
+    world = World(until=1500, tenants=2, witness=True, only=("breach",))
     nobody = ("api/secrets", "anonymous", "team-a")
     world.sentinel("team-a", breaches={nobody: said((300, SEEN), (400, 0))})
 
