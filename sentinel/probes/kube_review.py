@@ -29,7 +29,7 @@ class WhoAmI:
     reply: Reply
 
 
-async def whoami(connection: Connection, token: str) -> WhoAmI:
+async def whoami(connection: Connection, token: str | None) -> WhoAmI:
     """A SelfSubjectReview: 201 and a name, or nothing positive."""
     reply = await _post(connection, f"{_AUTHENTICATION}/selfsubjectreviews", token, {}, OWN_REPLY)
     info = _dig(reply, "status", "userInfo") if reply.status == 201 else None
@@ -57,20 +57,31 @@ async def version(connection: Connection, token: str | None) -> str | None:
     return clean(found, 40) if isinstance(found, str) else None
 
 
-async def may(connection: Connection, token: str, verb: str, label: str, namespace: str = "") -> bool | str:
+async def may(
+    connection: Connection, token: str | None, verb: str, label: str, namespace: str = "", account: str = ""
+) -> bool | str:
     """Whether this account may do so, or why that is not known.
 
     `label`: `pods`, `roles.rbac.authorization.k8s.io`, or `serviceaccounts/token`, which is asked of `sentinel`.
+    `account`: another ServiceAccount than our own, by its user name; only who may review others is told of it.
     """
     plural, _, group = label.partition(".")
     resource, _, below = plural.partition("/")
     asked = {"verb": verb, "group": group, "resource": resource, "subresource": below, "namespace": namespace}
     if below:
         asked["name"] = "sentinel"
-    body = {"spec": {"resourceAttributes": asked}}
-    reply = await _post(connection, f"{_AUTHORIZATION}/selfsubjectaccessreviews", token, body, OWN_REPLY)
+    who: dict[str, object] = {"user": account, "groups": _groups_of(account)} if account else {}
+    kind = "subjectaccessreviews" if account else "selfsubjectaccessreviews"
+    body = {"spec": {"resourceAttributes": asked} | who}
+    reply = await _post(connection, f"{_AUTHORIZATION}/{kind}", token, body, OWN_REPLY)
     allowed = _dig(reply, "status", "allowed") if reply.status == 201 else None
     return allowed if isinstance(allowed, bool) else said(reply)
+
+
+def _groups_of(account: str) -> list[str]:
+    """Those that the API server puts every ServiceAccount of that namespace into."""
+    everybody = "system:serviceaccounts"
+    return [everybody, f"{everybody}:{account.split(':')[2]}", "system:authenticated"]
 
 
 async def cause(connection: Connection, token: str, question: Question) -> str:
@@ -117,7 +128,7 @@ def said(reply: Reply) -> str:
     return reply.detail or str(reply.status)
 
 
-async def _post(connection: Connection, path: str, token: str, body: Mapping[str, object], keep: int) -> Reply:
+async def _post(connection: Connection, path: str, token: str | None, body: Mapping[str, object], keep: int) -> Reply:
     data = json.dumps(body).encode()
     return await connection.ask(Request("POST", path, token, JSON, data, keep))
 

@@ -13,7 +13,7 @@ from sentinel.clients import reach
 from sentinel.clients.reach import Reach
 from sentinel.clients.tokens import FileToken
 from sentinel.core.net.roster import Beacon, Roster
-from sentinel.core.paging import ours
+from sentinel.core.paging import obstacles, ours
 from sentinel.core.paging.prometheus import Prometheus
 from sentinel.errors import ClientError, OwnFault
 from sentinel.joins.relaying import client_of
@@ -168,6 +168,8 @@ def _rules(found: Prometheus) -> Finding:
 
 def _alertmanagers(live: Live) -> Iterator[Finding]:
     for manager in live.managers:
+        for lack in obstacles.not_told(manager):
+            yield Finding("Alertmanager", State.FAIL, lack.detail, lack.hint)
         version = manager.version or "a version that it does not tell"
         yield Finding("Alertmanager", State.OK, f"{version} at {manager.url}")
     about_prometheus = 0 if live.prometheus is not None else 1

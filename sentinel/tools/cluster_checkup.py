@@ -1,6 +1,7 @@
 """What the doctor asks the API server besides the controls of a round: its version, its types, the witness's rights.
 
-The rights are asked in one review each, as the witness: from anywhere else they would be somebody else's.
+The rights are asked in one review each, as the witness, or of the witness by whoever may review others: an
+administrator. From anywhere else they would be somebody else's.
 """
 
 import re
@@ -58,7 +59,7 @@ async def witness(settings: Settings, environ: Mapping[str, str], clock: Clock) 
     try:
         way = await _way(settings, environ, clock)
         held = way.own.read()
-        token = held.text if held is not None else ""
+        token = held.text if held is not None else None
         async with Connection(way.url, way.trust(), TIMEOUT, clock) as connection:
             return await _looked(settings, connection, token)
     except ClientError as error:
@@ -75,14 +76,14 @@ async def _way(settings: Settings, environ: Mapping[str, str], clock: Clock) -> 
     from sentinel.clients.kubeconfig import Kubeconfig  # noqa: PLC0415  # costs 70 MiB
 
     path: Path | str = settings.kubernetes.kubeconfig or endpoint.usual_kubeconfig(environ)
-    return await Kubeconfig(str(path), settings.kubernetes.context, clock).load()
+    return await Kubeconfig(str(path), settings.kubernetes.context, clock).load(certificates=True)
 
 
-async def _looked(settings: Settings, connection: Connection, token: str) -> list[Finding]:
+async def _looked(settings: Settings, connection: Connection, token: str | None) -> list[Finding]:
     who = await kube_review.whoami(connection, token)
     if not who.user:
         detail = f"whoami: {kube_review.said(who.reply)}"
-        hint = "is it up, and is the token one of its own?"
+        hint = "is it up, and is the token or certificate one of its own?"
         return [Finding("API server", State.FAIL, detail, hint), _unseen("rights", "nobody says who we are")]
     roots = await kube_review.group_roots(connection, token)
     wanted = frozenset(root for root in roots or () if "monitoring.coreos.com" in root)
@@ -95,15 +96,14 @@ async def _looked(settings: Settings, connection: Connection, token: str) -> lis
     ]
 
 
-async def _rights(settings: Settings, connection: Connection, token: str, user: str) -> Finding:
+async def _rights(settings: Settings, connection: Connection, token: str | None, user: str) -> Finding:
     expected = f"system:serviceaccount:{settings.isolation.release}:sentinel-witness"
-    if user != expected:
-        return _unseen("rights", f"we are {user} here, and not {expected}")
+    other = "" if user == expected else expected
     lacking = []
     for verb, label, namespace in _wanted(settings):
-        allowed = await kube_review.may(connection, token, verb, label, namespace)
+        allowed = await kube_review.may(connection, token, verb, label, namespace, other)
         if isinstance(allowed, str):
-            return _unseen("rights", allowed)
+            return _unseen("rights", f"we are {user} here, and not {expected}: {allowed}" if other else allowed)
         if not allowed:
             lacking.append(f"{verb} {label}{f' in {namespace}' if namespace else ''}")
     if lacking:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import trustme
+
 from tests.cluster.lookout import Lookout
 from tests.deploy import chart
 from tests.support import manifests
@@ -17,11 +19,12 @@ MOST_ROUNDS = 40
 
 @dataclass
 class Ground:
-    """`look` is the sentinel of team-a, a new one for each test."""
+    """`look` is the sentinel of team-a, a new one for each test; `people` signs the certificates of persons."""
 
     cluster: ControlPlane
     front: Proxy
     objects: list[chart.Object]
+    people: trustme.CA
     look: Lookout = field(init=False)
 
     @property
@@ -52,8 +55,11 @@ def prepared() -> Iterator[Ground]:
     # 0.02 makes rounds of 200 ms; the tiers come round within five of them.
     config = {"isolation": {"within": "50s", "sweep": "50s", "qps": 20_000}}
     values = {"tenants": tenants, "timeScale": 0.02, "config": config, "monitor": {"enabled": False}}
-    with ControlPlane(controllers=CONTROLLERS) as cluster, Proxy(cluster) as front:
-        made = Ground(cluster, front, chart.render(chart.values() | values))
+    cluster, people = ControlPlane(controllers=CONTROLLERS), trustme.CA()
+    people.cert_pem.write_to_path(str(cluster.folder / "people.crt"))
+    cluster.flags["client-ca-file"] = str(cluster.folder / "people.crt")
+    with cluster, Proxy(cluster) as front:
+        made = Ground(cluster, front, chart.render(chart.values() | values), people)
         made.install()
         cluster.admin.apply(manifests.account("team-a", "other"))
         yield made
