@@ -103,10 +103,16 @@ def test_a_prometheus_that_was_away_for_two_minutes_blames_nobody_for_what_it_di
     world = World(until=1800)
     world.unscraped(600, 720)
 
-    # Whoever was scraped up to three turns ago is there; from then on nobody knows.
-    world.value("count(sentinel:alive) or vector(0)", at=620, wanted=5)
-    world.value("count(sentinel:alive) or vector(0)", at=630, wanted=0)
     world.nothing_else()
+    world.judge()
+
+
+def test_who_was_scraped_up_to_three_turns_ago_is_there_and_of_others_nobody_knows() -> None:
+    world = World(until=200, tenants=2, only=("breach", "blind"))
+    world.unscraped(100, 200)
+
+    world.value("count(sentinel:alive) or vector(0)", at=120, wanted=2)
+    world.value("count(sentinel:alive) or vector(0)", at=130, wanted=0)
     world.judge()
 
 
