@@ -6,6 +6,8 @@ from tests.alerts.rules import TENANTS
 from tests.alerts.world import FOREVER, World
 
 NAMES = [str(tenant["name"]) for tenant in TENANTS]
+BLIND = ("breach", "blind")
+"""The files that say who is blind; no other has a say in it."""
 
 
 def test_nothing_fires_on_a_quiet_day() -> None:
@@ -149,7 +151,7 @@ def test_an_api_server_dead_for_5_minutes_is_one_page_and_nothing_else_until_10_
 
 def test_the_same_wherever_the_last_proof_stood_when_it_died() -> None:
     for begin in range(310, 430, 30):
-        world = World(until=begin + 900)
+        world = World(until=begin + 620, tenants=3, only=BLIND)
         world.everybody(outage=(begin, begin + 300))
 
         world.fires("SentinelApiUnreachable", at=begin + 120, until=begin + 480)
@@ -326,7 +328,7 @@ def test_a_tenant_cannot_stretch_what_is_expected_of_it() -> None:
 
 
 def test_low_coverage_is_a_warning_when_it_lasts_and_when_the_process_had_its_time() -> None:
-    world = World(until=8000)
+    world = World(until=8000, only=BLIND)
     world.sentinel("team-a", lives=[(-9000, FOREVER)], coverage=lambda now: 1.0 if now < 4000 else 0.97)
     world.sentinel(
         "team-b",
@@ -344,7 +346,7 @@ def test_low_coverage_is_a_warning_when_it_lasts_and_when_the_process_had_its_ti
 
 
 def test_questions_about_a_target_that_was_just_added_do_not_count_as_low_coverage() -> None:
-    world = World(until=8000)
+    world = World(until=8000, tenants=2, only=BLIND)
     world.also('sentinel:expected_target{target="team-new"}', lambda now: 1 if now >= 4000 else None)
     proof = 'sentinel_oldest_proof_timestamp_seconds{target="team-new"}'
     covered = {"coverage": lambda now: 1.0 if now < 4000 or now >= 6000 else 0.9}
@@ -355,7 +357,7 @@ def test_questions_about_a_target_that_was_just_added_do_not_count_as_low_covera
 
 
 def test_coverage_that_an_outage_cost_is_given_a_sweep_to_come_back() -> None:
-    world = World(until=8000)
+    world = World(until=8000, tenants=2, only=BLIND)
     low = {"coverage": lambda now: 0.4 if 4300 <= now < 7000 else 1.0}
     world.everybody(lives=[(-9000, FOREVER)], outage=(4000, 5700), **low)
 
