@@ -390,43 +390,6 @@ def test_the_witness_s_blindness_says_whose_word_is_left() -> None:
     world.judge()
 
 
-def test_pages_about_gateways_say_which_one_what_users_get_and_whether_it_lasts() -> None:
-    world = World(until=500, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.GATEWAYS})
-    of = 'gateway="chat"'
-    asked = f'sentinel_gateway_probes_total{{{of},provider="unknown",outcome="%s"}}'
-    world.witness(
-        more={
-            asked % "served_primary": lambda now: min(now, 300) / 2,
-            asked % "ungraceful_error": lambda now: max(0, now - 300),
-            f'sentinel_gateway_leaks_total{{{of},rule="html"}}': lambda now: max(0, now - 300),
-            f"sentinel_gateway_failover_open_user_seconds{{{of}}}": lambda now: max(0.0, now - 302.0),
-        }
-    )
-    world.annotated(
-        "SentinelFailoverSlow",
-        400,
-        common("SentinelFailoverSlow", "critical", gateway="chat"),
-        links("SentinelFailoverSlow", "?var-gateway=chat", "gateways")
-        | {
-            "summary": "Users wait for an answer longer than a failover may take.",
-            "description": "Whoever asked gateway chat when its provider failed waited beyond the limit of 30s, known "
-            "since 1970-01-01 00:05:40 +0000 UTC. It lasts: 1m 38s by now.",
-        },
-    )
-    world.annotated(
-        "SentinelUngracefulError",
-        310,
-        common("SentinelUngracefulError", "critical", gateway="chat"),
-        links("SentinelUngracefulError", "?var-gateway=chat", "gateways")
-        | {
-            "summary": "Users read errors that nobody should read.",
-            "description": "Gateway chat gave 10 errors within five minutes that are neither the agreed message nor an "
-            "error for programs. What they gave away: html.",
-        },
-    )
-    world.judge()
-
-
 def test_a_page_about_cross_talk_says_who_is_given_it_by_which_gateway_and_what_ends_it() -> None:
     world = World(until=500, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.GATEWAYS})
     world.sentinel(
@@ -452,30 +415,6 @@ def test_a_page_about_cross_talk_says_who_is_given_it_by_which_gateway_and_what_
             "1970-01-01 00:04:55 +0000 UTC. Seen now by the tenant's sentinel. Whose mark it bore, where, and the "
             "request's id are in the log of whoever got it. It ends by proof only: two answers of that gateway in a row, "
             "whole, with the asker's own mark and nobody else's.",
-        },
-    )
-    world.judge()
-
-
-def test_a_page_about_a_chat_page_says_what_users_saw() -> None:
-    world = World(until=600, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.PAGED})
-    of = 'job="sentinel-visitor",instance="10.0.2.1:8080",gateway="chat"'
-    world.also(f"sentinel_gateway_page_breaches{{{of}}}", lambda now: 3.0 if now >= 300 else 0.0)
-    world.also(f'sentinel_gateway_page_visits_total{{{of},outcome="ungraceful"}}', lambda now: min(3, now // 100))
-    world.also(f'sentinel_gateway_page_leaks_total{{{of},rule="raw-json"}}', lambda now: min(3, now // 100))
-    for gateway in ("chat", "plain"):
-        name = f'sentinel_gateway_probes_total{{job="sentinel-witness",gateway="{gateway}",outcome="served_primary"}}'
-        world.also(name, lambda now: now / 2)
-
-    world.annotated(
-        "SentinelUngracefulError",
-        310,
-        common("SentinelUngracefulError", "critical", gateway="chat"),
-        links("SentinelUngracefulError", "?var-gateway=chat", "gateways")
-        | {
-            "summary": "Users read errors that nobody should read.",
-            "description": "3 visits in a row to the page where users chat by gateway chat showed neither an answer "
-            "nor the agreed message. Outcomes: ungraceful. What it showed: raw-json.",
         },
     )
     world.judge()
