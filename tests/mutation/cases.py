@@ -34,6 +34,11 @@ class Case:
         return [(name, rule) for name in loaded for rule in rules_of(self.files[name])]
 
     @cached_property
+    def read_out(self) -> frozenset[str]:
+        """The alerts whose every word is asked for."""
+        return frozenset(one["alertname"] for test in self.asked["tests"] for one in test.get("alert_rule_test", ()))
+
+    @cached_property
     def written_out(self) -> bool:
         """It asks for expressions, not for what the rules made of them."""
         return "rule_files" not in self.asked

@@ -29,6 +29,8 @@ _BROKEN = re.compile(r"^\s*rule: \S+_m(\d+)\b", re.MULTILINE)
 Said = Callable[[str], None]
 Kind = tuple[str, str]
 """Name and shape of a rule."""
+ANNOTATIONS = "annotations."
+"""What a field of them begins with: the series ALERTS has none, so that few cases can notice them."""
 Line = tuple[str, str, str, int]
 """A word of a template, as in `Mutant.line`."""
 
@@ -44,7 +46,7 @@ class Hunt:
         self._say = say
         self._workers = workers
         self._tried: set[tuple[Mutant, int]] = set()
-        self._chosen: dict[Kind, list[Case]] = {}
+        self._chosen: dict[tuple[Kind, bool], list[Case]] = {}
         self._kinds = {case.number: {(name_of(rule), shape_of(rule)) for _, rule in case.rules} for case in cases}
         self._reach = {case.number: _reach(case) for case in cases}
 
@@ -75,8 +77,9 @@ class Hunt:
 
     def _asking(self, mutant: Mutant) -> list[Case]:
         kind = (mutant.rule, mutant.shape)
-        if kind not in self._chosen:
-            self._chosen[kind] = sorted(
+        asked = kind, mutant.field.startswith(ANNOTATIONS)
+        if asked not in self._chosen:
+            self._chosen[asked] = sorted(
                 (
                     case
                     for case in self._cases
@@ -84,9 +87,11 @@ class Hunt:
                 ),
                 key=_cost,
             )
-        return self._chosen[kind]
+        return self._chosen[asked]
 
     def _asked_by_name(self, case: Case, mutant: Mutant) -> bool:
+        if mutant.field.startswith(ANNOTATIONS):
+            return mutant.rule in case.read_out
         reach = self._reach[case.number]
         return beside.asks(case, frozenset({mutant.rule}) if case.written_out else reach.of(mutant.rule), reach.alerts)
 

@@ -2,19 +2,26 @@
 
 import json
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests import parts
-from tests.alerts import promtool
+from tests.alerts import promtool, rules
+from tests.alerts.pages import Pages, common, links
+from tests.alerts.table import At
 from tests.alerts.world import World
 from tests.mutation import promql, shipped
 from tests.mutation.__main__ import EXCUSED
 from tests.mutation.cases import Case
-from tests.mutation.hunt import Hunt
+from tests.mutation.hunt import ROUNDS, Hunt
 from tests.mutation.mutants import Mutant, Rule, distinct, mutants, name_of, shape_of
+
+DOWN = 'sentinel:gateway_down:since_timestamp{gateway="chat"}'
+ONE = {"labels": "{}", "value": 1}
 
 
 def others(expression: str) -> list[str]:
@@ -69,21 +76,31 @@ def test_every_mutant_of_every_rule_is_one_that_prometheus_takes(tmp_path: Path)
 
 
 @pytest.fixture
-def case(monkeypatch: pytest.MonkeyPatch) -> Case:
+def taken_down(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, World | Pages], Case]:
+    """What would be asked, as a case of this name."""
+
+    def case(name: str, asking: World | Pages) -> Case:
+        found: list[Case] = []
+
+        def note(files: dict[str, str], asked: dict[str, object]) -> str:
+            found.append(Case(name, files, asked))
+            return ""
+
+        monkeypatch.setattr(promtool, "complaints", note)
+        asking.judge()
+        return found[0]
+
+    return case
+
+
+@pytest.fixture
+def case(taken_down: Callable[[str, World], Case]) -> Case:
     """A sentinel that is deleted, and all that is asked of it."""
     world = World(until=800, tenants=2)
     world.sentinel("team-a", lives=[(-900, 600)])
     world.fires("SentinelDown", at=720, tenant="team-a")
     world.nothing_else()
-    found: list[Case] = []
-
-    def note(files: dict[str, str], asked: dict[str, object]) -> str:
-        found.append(Case("it", files, asked))
-        return ""
-
-    monkeypatch.setattr(promtool, "complaints", note)
-    world.judge()
-    return found[0]
+    return taken_down("it", world)
 
 
 def of(case: Case, name: str) -> tuple[str, Rule]:
@@ -113,6 +130,34 @@ def test_a_wrong_wait_or_a_rule_that_is_silent_is_noticed_by_the_test_that_asks_
 
     assert hunt.alive == []
     assert set(hunt.killers.values()) == {"it"}
+
+
+def test_a_wrong_text_is_noticed_by_the_test_that_reads_it_however_many_do_not(
+    taken_down: Callable[[str, Pages], Case],
+) -> None:
+    alert = "SentinelGatewayDown"
+    pages = Pages(rules.shipped(2, witness=True, gateways=True))
+    texts = links(alert, "?var-gateway=chat", "gateways") | {
+        "summary": "An LLM gateway takes no connection.",
+        "description": f"Nobody who asked gateway chat got as far as an answer for half a minute before {At(-3)}, nor "
+        "since: no name, no connection, or no TLS. That is the gateway itself, whatever its providers do.",
+    }
+    pages.says(alert, {DOWN: At(-3)}, common(alert, "critical", gateway="chat"), texts)
+    read = replace(taken_down("read", pages), number=ROUNDS)
+    fires = {"expr": f'count(ALERTS{{alertname="{alert}"}})', "eval_time": "1800s", "exp_samples": [ONE]}
+    test = read.asked["tests"][0] | {"promql_expr_test": [fires], "alert_rule_test": []}
+    unread = [Case("unread", read.files, {**read.asked, "tests": [test]}, number) for number in range(ROUNDS)]
+    file, rule = of(read, alert)
+
+    hunt = Hunt(
+        [*unread, read],
+        [one for one in mutants(file, rule) if one.field == "annotations.description"],
+        say=lambda _: None,
+    )
+    hunt.run()
+
+    assert hunt.alive == []
+    assert set(hunt.killers.values()) == {"read"}
 
 
 def test_whoever_is_excused_is_still_a_mutant_and_the_reason_is_given() -> None:
