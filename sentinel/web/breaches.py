@@ -1,7 +1,7 @@
 """What is open as cards: all that one identity is let in to at one target, with the evidence of the first."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,7 @@ class Card:
     @property
     def kind(self) -> str:
         """What it is told as: `api`, `network` or `crosstalk`."""
-        if is_network(self.first["check"]):
-            return "network"
-        return "crosstalk" if self.first["check"] == CROSSTALK else "api"
+        return _kind(self.first["check"])
 
     @property
     def id(self) -> str:
@@ -63,8 +61,21 @@ def cards(rows: Iterable[Row]) -> list[Card]:
     return [_card(sorted(group, key=lambda row: float(row["since"]))) for group in groups.values()]
 
 
+def shown(rows: Collection[Row], standing: int) -> dict[str, Any]:
+    """For `breaches.html`: these rows as cards, of so many that stand; the others are explained by wider ones."""
+    found = cards(rows)
+    return {
+        "cards": found[:MOST_CARDS],
+        "more": max(0, len(found) - MOST_CARDS),
+        "standing": len(rows),
+        "explained": standing - len(rows),
+    }
+
+
 def _kind(check: str) -> str:
-    return "network" if is_network(check) else check if check == CROSSTALK else ""
+    if is_network(check):
+        return "network"
+    return "crosstalk" if check == CROSSTALK else "api"
 
 
 def _card(rows: list[Row]) -> Card:

@@ -8,7 +8,6 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from sentinel.web import breaches
-from sentinel.web.breaches import MOST_CARDS
 from sentinel.web.headlines import Headline, View, headlines
 from sentinel.web.layout import AS_IT_IS, Wish, laid_out
 from sentinel.web.matrix import matrix
@@ -50,14 +49,7 @@ def page(views: Mapping[str, View], now: float, wish: Wish = AS_IT_IS, sections:
 
 def _open(views: Collection[View]) -> dict[str, Any]:
     rows = sorted((row for view in views for row in view.open), key=lambda row: -float(row["since"]))
-    cards = breaches.cards(rows)
-    standing = sum(len(view.standing) for view in views)
-    return {
-        "cards": cards[:MOST_CARDS],
-        "more": max(0, len(cards) - MOST_CARDS),
-        "standing": len(rows),
-        "explained": standing - len(rows),
-    }
+    return breaches.shown(rows, sum(len(view.standing) for view in views))
 
 
 def _tops(tenants: Sequence[_Tenant]) -> list[Headline]:

@@ -56,24 +56,13 @@ def page(snapshot: Snapshot, now: float, wish: Wish = AS_IT_IS, sections: Sequen
         figures=_figures(view),
         last_round=None if report is None else report.ended,
         more_sections=sections,
-        **_open(view),
+        **breaches.shown(view.open, len(view.standing)),
         gaps=gaps((place(line.name), line) for line in view.lines),
         meanings=REASONS,
         **_targets(view.lines, wish),
         gates=_gates(report.gates if report is not None else ()),
         **_past(snapshot),
     )
-
-
-def _open(view: View) -> dict[str, Any]:
-    rows = view.open
-    cards = breaches.cards(rows)
-    return {
-        "cards": cards[:MOST_CARDS],
-        "more": max(0, len(cards) - MOST_CARDS),
-        "standing": len(rows),
-        "explained": len(view.standing) - len(rows),
-    }
 
 
 def _figures(view: View) -> list[tuple[str, str]]:

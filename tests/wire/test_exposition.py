@@ -40,6 +40,15 @@ def test_rows_are_read_as_the_library_would_have_written_them(values):
     assert read(page(registry)) == read(generate_latest(registry))
 
 
+def test_of_very_many_rows_none_is_left_out():
+    registry = CollectorRegistry()
+    made = rows(registry)
+    for number in range(2501):
+        made.set((f"team-{number}", "team-b"), float(number))
+
+    assert read(page(registry)) == read(generate_latest(registry))
+
+
 def test_a_series_is_there_only_as_long_as_it_is_said():
     registry = CollectorRegistry()
     made = rows(registry)
