@@ -41,7 +41,7 @@ def send(
     ] = Severity.WARNING,
     within: Annotated[str, typer.Option(help="For how long it is watched. Without: group_wait and 20s.")] = "",
     settle: Annotated[
-        str, typer.Option(help="For how long to wait, before, for the end of other alerts that are over to be told.")
+        str, typer.Option(help="How long to wait, before, until the end of other alerts is told; 1ms: not at all.")
     ] = "1m",
     output: AsWhat = Output.TEXT,
 ) -> None:

@@ -3,7 +3,7 @@
     counters --> post to every Alertmanager --> groups, counters, again and again --> take it back --> judge
                                                 until each receiver took it or not, or `within` is over
 
-It is taken back in any case, and would end by itself soon after `within`.
+It is taken back whatever happens, Ctrl-C too; if this process is killed it ends by itself, soon after `within`.
 """
 
 import asyncio
@@ -189,7 +189,7 @@ class _Watch:
             if shown is None and len(self.ours) == len(self.receivers):
                 shown = now - began
             # A failed request is counted twice, one counter after the other: only what stays is believed.
-            is_over = shown is not None and self.case().is_told() and last == self.after
+            is_over = shown is not None and self.case().is_over() and last == self.after
             if is_over or now - began >= within:
                 return shown
             await asyncio.sleep(pause)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -22,6 +24,7 @@ from tests.paging.test_ring import is_settled
 from tests.support.alertmanager import Alertmanager
 from tests.support.eventually import eventually
 from tests.support.pairs import DEBIAN, NEWEST, PAIRS, Pair
+from tests.support.sentinels import COMMAND
 from tests.support.webhook import Webhook
 
 Running = Callable[..., AbstractContextManager[Alertmanager]]
@@ -83,7 +86,7 @@ def test_who_answers_400_has_failed_at_once_and_who_answers_500_so_far(pair: Pai
         # As shipped: in a hundredth of five minutes it gives up.
         config["route"]["routes"][0]["routes"][-1]["group_interval"] = "5m"
         with Alertmanager(config, binary=pair.alertmanager) as manager:
-            seen = tried(manager, severity="warning", within=2)
+            seen = tried(manager, severity="warning", within=3)
 
     assert outcomes(seen) == {"sentinel-ticket/slack": FAILED, "sentinel-ticket/webhook": FAILED}
     assert seen.exit_code == 1
@@ -131,7 +134,7 @@ def test_a_silence_that_matches_pages_of_ours_is_named(pair: Pair, phone: Webhoo
         matcher = {"name": "alertname", "value": "Sentinel.+", "isRegex": True, "isEqual": True}
         manager.post("/api/v2/silences", times | {"matchers": [matcher], "createdBy": "me", "comment": "noise"})
 
-        seen = tried(manager, within=1)
+        seen = tried(manager)
 
     assert outcomes(seen) == {"sentinel-page/webhook": FAILED}
     assert "silenced by " in text(seen)
@@ -196,6 +199,7 @@ class TestCommand:
             ("/metrics", Said(200, "go_goroutines 7\n"), "expected the counters of an Alertmanager"),
             ("/metrics", Said(200, "alertmanager_notification_requests_total x\n"), "/metrics: "),
             ("/api/v2/alerts/groups", Said(200, {"alerts": 3}), "expected a list"),
+            ("/elsewhere", Said(), "answered 501"),  # it may be read, and takes no post
         ],
     )
     def test_who_is_no_alertmanager_or_has_a_login_before_it_is_told_nothing(
@@ -213,6 +217,16 @@ class TestCommand:
         assert ended.exit_code == 3
         assert sentence in ended.stderr
         assert ended.stdout == ""
+
+    def test_who_breaks_it_off_takes_it_back(self) -> None:
+        with Webhook(answer=500) as broken, Alertmanager(shipped(ticket=webhook(broken))) as manager:
+            words = ["notify", "test", "--alertmanager", manager.url, "--within", "10m"]
+            with subprocess.Popen([COMMAND, *words]) as started:
+                eventually(manager.alerts, 60, "it is sent")
+                started.send_signal(signal.SIGINT)
+
+            assert started.returncode == 130
+            assert manager.alerts() == []
 
     def test_where_nobody_listens_that_is_said(self) -> None:
         ended = CliRunner().invoke(app, ["notify", "test", "--alertmanager", "http://127.0.0.1:9"])

@@ -12,7 +12,7 @@ Alertmanager lists no group whose alerts are over, but counts it.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -149,11 +149,12 @@ class Case:
             found.update(self.key(receiver, kind) for kind in self.destinations.get(receiver, ()))
         return {key: count * self.copies for key, count in found.items()}
 
-    def is_told(self) -> bool:
-        """Whether each is at its end."""
-        return bool(self.ours) and all(
-            (tally := self.moved.get(key)) is not None and tally.over >= count for key, count in self.wanted().items()
-        )
+    def is_over(self) -> bool:
+        """Whether nothing is waited for: each is at its end, or held."""
+        free = [group for group in self.ours if not group.held]
+        wanted = replace(self, ours=tuple(free)).wanted()
+        told = ((self.moved.get(key), count) for key, count in wanted.items())
+        return bool(self.ours) and all(tally is not None and tally.over >= count for tally, count in told)
 
     def beside(self, key: Key) -> frozenset[str]:
         """The names of other alerts that are told by the same."""

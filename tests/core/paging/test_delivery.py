@@ -102,13 +102,17 @@ def test_two_that_do_not_gossip_tell_it_twice() -> None:
     assert judged(moved={"pagerduty": Tally(1)}, copies=2).outcome is UNPROVEN
 
 
-def test_nothing_is_waited_for_when_each_is_taken_or_given_up() -> None:
+def test_nothing_is_waited_for_when_each_is_taken_given_up_or_held() -> None:
     moved = {"slack": Tally(1, 1, {"clientError": 1}), "webhook": Tally(3, 1)}
 
-    assert case(TICKET, moved=moved).is_told()
-    assert not case(TICKET, moved=moved | {"webhook": Tally(3, 2)}).is_told()
-    assert not case(TICKET, moved=moved | {"webhook": None}).is_told()
-    assert not Case((), frozenset(), WAYS, {}).is_told()
+    assert case(TICKET, moved=moved).is_over()
+    assert not case(TICKET, moved=moved | {"webhook": Tally(3, 2)}).is_over()
+    assert not case(TICKET, moved=moved | {"webhook": None}).is_over()
+    assert not Case((), frozenset(), WAYS, {}).is_over()
+    held = Group("page", frozenset(), ours=True, held="silenced by 4f2a")
+    assert case(held, moved={"pagerduty": Tally()}).is_over()
+    assert case(held, TICKET, moved=moved | {"pagerduty": Tally()}).is_over()
+    assert not case(held, TICKET, moved={"pagerduty": Tally(), "slack": Tally(), "webhook": Tally()}).is_over()
 
 
 def test_counters_that_fall_began_anew() -> None:
