@@ -27,6 +27,7 @@ from sentinel.web.beside import Beside
 from sentinel.web.listener import application
 from sentinel.web.live import APART_SECONDS, Live, Mark
 from sentinel.web.looks import Looks
+from sentinel.web.wish import Wish
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -58,7 +59,7 @@ class Console:
     beside: Beside
     gateways: Callable[[], Courses]
     registry: CollectorRegistry
-    _shared: "dict[tuple[str, ...], _Shared]" = field(default_factory=dict, init=False)
+    _shared: "dict[tuple[Wish, bool], _Shared]" = field(default_factory=dict, init=False)
     _looks: Looks = field(default_factory=Looks, init=False)
 
     def app(self) -> web.Application:
@@ -88,15 +89,14 @@ class Console:
 
         However many look at once, it is made once: nobody's page is older than the last event.
         """
-        still, find = "still" in request.query, request.query.get("find", "")[:MOST_FIND].strip()
-        tenant = request.query.get("tenant", "")
+        wish = _wish(request.query)
         everybody = not isinstance(self.history, History) and "tenant" not in request.query
         history = None if everybody else self._history(request)
-        key, now = (str(still), find, tenant, str(everybody)), self.clock.monotonic()
+        key, now = (wish, everybody), self.clock.monotonic()
         self._shared = {asked: made for asked, made in self._shared.items() if now - made.at < APART_SECONDS}
         mark = self.mark()
         if (made := self._shared.get(key)) is None or made.mark != mark:
-            page = self._overview(still=still) if history is None else self._of(history, still, tenant, find)
+            page = self._overview(Wish(wish.still)) if history is None else self._of(history, wish)
             made = self._shared[key] = _Shared(now, mark, self.beside.start(page))
         text, policy = await asyncio.shield(made.page)
         headers = {"Content-Security-Policy": policy}
@@ -144,29 +144,26 @@ class Console:
         headers = {"Content-Security-Policy": policy}
         return web.Response(text=drawn, content_type="image/svg+xml", headers=headers)
 
-    def _overview(self, *, still: bool) -> Callable[[], Page]:
+    def _overview(self, wish: Wish) -> Callable[[], Page]:
         assert not isinstance(self.history, History), "a witness's"
         taken = self._looks.take(self.history)
         now, courses, registry = self.clock.wall(), self.gateways(), self.registry
 
         def make() -> Page:
             from sentinel.web import layout, overview  # noqa: PLC0415  # paid for by who looks
-            from sentinel.web.layout import Wish  # noqa: PLC0415
 
             views, sections = self._looks.views(taken, now), _sections(courses, registry, now)
-            return overview.page(views, now, Wish(still), sections), layout.POLICY
+            return overview.page(views, now, wish, sections), layout.POLICY
 
         return make
 
-    def _of(self, history: History, still: bool, tenant: str, find: str) -> Callable[[], Page]:  # noqa: FBT001  # a wish
+    def _of(self, history: History, wish: Wish) -> Callable[[], Page]:
         snapshot, now, courses, registry = history.snapshot(), self.clock.wall(), self.gateways(), self.registry
 
         def make() -> Page:
             from sentinel.web import layout, pages  # noqa: PLC0415  # paid for by who looks
-            from sentinel.web.layout import Wish  # noqa: PLC0415
 
-            wish, sections = Wish(still, tenant, find), _sections(courses, registry, now)
-            return pages.page(snapshot, now, wish, sections), layout.POLICY
+            return pages.page(snapshot, now, wish, _sections(courses, registry, now)), layout.POLICY
 
         return make
 
@@ -224,6 +221,10 @@ async def only_by_loopback_names(request: web.Request, handler: Handler) -> web.
         return await handler(request)
     text = "The console is served under the names localhost, 127.0.0.1 and [::1] only.\n"
     return web.Response(status=403, text=text)
+
+
+def _wish(query: Mapping[str, str]) -> Wish:
+    return Wish("still" in query, query.get("tenant", ""), query.get("find", "")[:MOST_FIND].strip())
 
 
 def wanted(query: Mapping[str, str]) -> tuple[str, str, int]:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from sentinel import __version__
 from sentinel.web.headlines import Headline
 from sentinel.web.rendering import render
 from sentinel.web.style import CSS, PAGE
+from sentinel.web.wish import Wish
 
 REFRESH_SECONDS = 5
 """A page without our script loads itself anew so often; one with it is told when to."""
@@ -22,23 +22,6 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a reader asked for: that it holds still, one tenant of several, targets with this in their name."""
-
-    still: bool = False
-    tenant: str = ""
-    find: str = ""
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The same as in an address, but for holding still."""
-        return {name: text for name, text in (("tenant", self.tenant), ("find", self.find)) if text}
-
-
-AS_IT_IS = Wish()
 
 
 def laid_out(template: str, *, tops: Sequence[Headline], whose: str, wish: Wish, witness: bool, **values: Any) -> str:

@@ -9,11 +9,12 @@ from markupsafe import Markup
 
 from sentinel.web import breaches
 from sentinel.web.headlines import Headline, View, headlines
-from sentinel.web.layout import AS_IT_IS, Wish, laid_out
+from sentinel.web.layout import laid_out
 from sentinel.web.matrix import matrix
 from sentinel.web.pages import FEW
 from sentinel.web.rendering import place
 from sentinel.web.tally import gaps
+from sentinel.web.wish import AS_IT_IS, Wish
 from sentinel.web.words import REASONS, count
 
 _MOODS = ("bad", "warn", "calm", "ok")

@@ -18,9 +18,10 @@ from sentinel.sinks.history import Snapshot
 from sentinel.web import breaches
 from sentinel.web.breaches import MOST_CARDS
 from sentinel.web.headlines import View, headlines
-from sentinel.web.layout import AS_IT_IS, POLICY, Wish, laid_out
+from sentinel.web.layout import POLICY, laid_out
 from sentinel.web.rendering import listed, place
 from sentinel.web.tally import Line, gaps
+from sentinel.web.wish import AS_IT_IS, Wish
 from sentinel.web.words import GATES, REASONS, count, percent, span
 
 __all__ = ["MOST_CARDS", "POLICY", "page"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sentinel.sinks.history import History
 from sentinel.web import layout, matrix, overview, pages
-from sentinel.web.layout import Wish
 from sentinel.web.looks import Looks
 from sentinel.web.tally import Line, tally
+from sentinel.web.wish import Wish
 from tests.support.breaches import GET, LIST, Belief, a_round
 from tests.support.wide import wide
 from tests.web.test_pages import NOON, Seen

@@ -10,8 +10,8 @@ from sentinel.core.api.question import Question, in_namespace
 from sentinel.core.api.resources import CONFIGMAPS, SECRETS
 from sentinel.sinks.history import History
 from sentinel.web import pages
-from sentinel.web.layout import Wish
 from sentinel.web.tally import gaps, tally
+from sentinel.web.wish import Wish
 from tests.support.breaches import Belief
 from tests.support.wide import wide
 from tests.web.test_pages import DONE, NOON, Seen
