@@ -54,17 +54,18 @@ ROUND = st.fixed_dictionaries(
 ROUNDS = st.lists(ROUND, min_size=1, max_size=12)
 
 
-def run(story, plan=SMALL, look=lambda watch, records: None):
+def run(story, look=lambda watch, records: None, watch=None):
     """Runs a story, one dictionary per round, looking after each."""
 
-    async def told():
-        watch = Watch(plan)
+    watch = watch or Watch(SMALL)
+
+    async def told():  # and nothing given back: asyncio.run writes out whatever a coroutine gives, and a watch is long
         for chapter in story:
             vars(watch.far).update({**chapter, "red": set(chapter["red"]), "answers": dict(chapter["answers"])})
             look(watch, await watch.rounds())
-        return watch
 
-    return asyncio.run(told())
+    asyncio.run(told())
+    return watch
 
 
 OWN = [Gate.TOKEN, Gate.WHOAMI, Gate.READY, Gate.TYPE, Gate.CANARY, Gate.DECOY]
@@ -181,8 +182,7 @@ def test_law_after_any_story_proof_alone_brings_back_the_quiet_state(story):
     quiet = {"default": Answer.DENIED, "answers": {}, "red": set(), "somebody_else": False, "not_ready": ""}
     quiet |= {"cannot_connect": None, "review_fails": False, "breaks_after": None, "seconds_each": 0.0, "grants": {}}
 
-    vars(watch.far).update(quiet)
-    asyncio.run(watch.rounds(10))
+    run([quiet] * 10, watch=watch)
 
     assert watch.last.coverage == 1.0
     assert watch.last.inconclusive == {} and watch.last.reasons == ()
