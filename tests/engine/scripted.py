@@ -69,7 +69,7 @@ class FarSide:
     breaks_after: int | None = None  # questions asked before the connection is silently another one
     seconds_each: float = 0.0
     cause: str = ""
-    asked: list[Question] = field(default_factory=list)
+    asked: dict[Question, None] = field(default_factory=dict)  # in this round, in their order
     doors: list[str] = field(default_factory=list)
     confirmed: list[Question] = field(default_factory=list)
     bug_at: Question | None = None
@@ -84,7 +84,7 @@ class FarSide:
     async def connect(self) -> AsyncIterator["Scripted"]:
         if self.cannot_connect is not None:
             raise self.cannot_connect
-        self.asked, self.doors, self.confirmed = [], [], []
+        self.asked, self.doors, self.confirmed = {}, [], []
         yield Scripted(self)
 
 
@@ -153,7 +153,7 @@ class Scripted:
         assert question not in far.asked, f"asked twice in one round: {question}"
         if question == far.bug_at:
             raise RuntimeError("our own bug")
-        far.asked.append(question)
+        far.asked[question] = None
         far.clock.now += far.seconds_each
         found = far.answer(question)
         wait = far.wait if found is Answer.LIMITED else 0.0

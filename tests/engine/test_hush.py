@@ -14,7 +14,7 @@ async def test_after_a_429_with_a_time_nothing_is_asked_until_it_has_passed():
     first = await watch.rounds()
     asked = len(watch.far.asked)
     watch.far.default = Answer.DENIED
-    watch.far.asked = []
+    watch.far.asked = {}
     second = await watch.rounds()
     hushed = len(watch.far.asked)
     await watch.rounds(3)

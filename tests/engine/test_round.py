@@ -129,7 +129,7 @@ async def test_a_round_that_ends_at_its_opening_asks_nothing_and_says_why(watch)
 
     records = await watch.rounds()
 
-    assert watch.far.asked == []
+    assert watch.far.asked == {}
     assert records
     assert not any(r.asked for r in records)
     assert {r.verdict.reason for r in records} == {Reason.READY}
