@@ -193,8 +193,8 @@ def test_the_third_visit_in_a_row_with_neither_answer_nor_message_pages_until_on
     seen.judge()
 
 
-def test_a_page_that_shows_the_agreed_message_for_an_hour_wakes_nobody() -> None:
-    seen = visited(3600, lambda now: 0.0, {"good": steps(20), "graceful": steps(*range(80, 3600, 60))})
+def test_a_page_that_shows_nothing_but_the_agreed_message_wakes_nobody() -> None:
+    seen = visited(1500, lambda now: 0.0, {"good": steps(20), "graceful": steps(*range(80, 1500, 60))})
 
     seen.nothing_else()
     seen.judge()
@@ -202,11 +202,11 @@ def test_a_page_that_shows_the_agreed_message_for_an_hour_wakes_nobody() -> None
 
 @pytest.mark.parametrize("outcome", ["harness_error", "elsewhere"])
 def test_a_page_of_which_nothing_is_known_for_twenty_minutes_is_a_ticket(outcome: str) -> None:
-    seen = visited(2400, lambda now: 0.0, {"good": steps(20, 80), outcome: steps(*range(140, 2400, 60))})
+    seen = visited(1320, lambda now: 0.0, {"good": steps(20, 80), outcome: steps(*range(140, 1320, 60))})
 
     seen.gone("SentinelPageUnproven", at=1200, gateway="chat")
     seen.stands("SentinelPageUnproven", at=1320, gateway="chat")
-    seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=2400, wanted=0)
+    seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=1320, wanted=0)
     seen.judge()
 
 
@@ -364,11 +364,11 @@ def test_a_tenant_that_asks_no_more_is_told_too() -> None:
 
 @pytest.mark.parametrize("outcome", ["config_error", "harness_error"])
 def test_a_gateway_of_which_nothing_is_known_for_ten_minutes_is_a_ticket(outcome: str) -> None:
-    seen = world(1200, ((0, 300, "served_primary", QUIET), (300, FOREVER, outcome, QUIET)))
+    seen = world(920, ((0, 300, "served_primary", QUIET), (300, FOREVER, outcome, QUIET)))
 
     seen.gone("SentinelGatewayUnproven", at=880, gateway="chat")
     seen.stands("SentinelGatewayUnproven", at=910, gateway="chat")
-    seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=1200, wanted=0)
+    seen.value('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)', at=920, wanted=0)
     seen.judge()
 
 
