@@ -5,6 +5,8 @@ from tests.alerts.table import At, Given
 from tests.alerts.test_breach_records import ALONE, HEARD, NET, NODES, hole
 
 BREACH = "SentinelIsolationBreach"
+SLOT = 30
+"""Nothing here waits."""
 PEOPLE: dict[str, Given] = {
     'sentinel:expected_tenant{tenant="a",owner="Payments",contact="#payments"}': 1,
     'sentinel:expected_target{target="b",target_tenant="b",owner="Search",contact="#search"}': 1,
@@ -37,7 +39,7 @@ def named(labels: str) -> dict[str, str]:
 
 def told(labels: str, *who: str) -> dict[str, Given]:
     """It stands, and these see it now."""
-    sees: dict[str, Given] = {f'sentinel:breach_since:told{labels[:-1]},seen_by="{one}"}}': since(-30) for one in who}
+    sees: dict[str, Given] = {f'sentinel:breach_since:told{labels[:-1]},seen_by="{one}"}}': since(-20) for one in who}
     return PEOPLE | sees | {f"sentinel:breach_since:latched{labels}": since(0, At(-3))}
 
 
@@ -50,7 +52,7 @@ def breach(pages: Pages, labels: str, people: dict[str, str], description: str, 
 
 
 def test_a_breach_names_both_sides_and_since_when() -> None:
-    pages = Pages(ALONE)
+    pages = Pages(ALONE, slot=SLOT)
     what = f"(check api/secrets), since {At(-3)}. {OF_A_SENTINEL}"
 
     let_in = f"Tenant a, asking as identity self, gets into namespace b {what}"
@@ -61,7 +63,7 @@ def test_a_breach_names_both_sides_and_since_when() -> None:
 
 
 def test_with_a_witness_it_says_who_sees_it_and_whose_proof_ends_it() -> None:
-    pages = Pages(NODES)
+    pages = Pages(NODES, slot=SLOT)
     api = f"Tenant a, asking as identity self, gets into namespace b (check api/secrets), since {At(-3)}. {{}} {OF_THE_API}"
     for sees, who in (
         ("Seen now by the tenant's sentinel.", ["tenant"]),
@@ -95,7 +97,7 @@ def warning(pages: Pages, series: str, labels: dict[str, str], places: tuple[str
 
 
 def test_what_is_no_breach_yet_is_named_with_where_and_since_when() -> None:
-    pages = Pages(NODES)
+    pages = Pages(NODES, slot=SLOT)
     namespace = ("namespace b", "the whole cluster")
 
     warning(
