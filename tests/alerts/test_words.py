@@ -1,56 +1,10 @@
 """What the pages say, word by word, with who is to be told."""
 
-from tests.alerts import rules
 from tests.alerts.pages import common, links
 from tests.alerts.world import FOREVER, World
 
 BREACH = ("api/secrets", "self", "team-a")
 PAYMENTS = {"owner": "Payments", "contact": "#payments-oncall"}
-
-
-def test_a_breach_names_both_sides_and_since_when() -> None:
-    world = World(until=600)
-    world.sentinel("team-b", breaches={BREACH: lambda now: 297 if now >= 300 else 0})
-
-    labels = {"tenant": "team-b", "target": "team-a", "check": "api/secrets", "identity": "self"}
-    world.annotated(
-        "SentinelIsolationBreach",
-        300,
-        common("SentinelIsolationBreach", "critical", **labels),
-        links("SentinelIsolationBreach", "?var-tenant=team-b&var-target=team-a")
-        | {
-            "summary": "A tenant is let in where it must be denied.",
-            "description": "Tenant team-b, asking as identity self, gets into namespace team-a (check api/secrets), "
-            "since 1970-01-01 00:04:57 +0000 UTC. The request, its Audit-Id and the command that repeats it are in the "
-            "log of that sentinel. It ends by proof only: two rounds in which the same question is denied.",
-            "owner": "Search",
-            "target_owner": "Payments",
-            "target_contact": "#payments-oncall",
-        },
-    )
-    world.nothing_else()
-    world.judge()
-
-
-def test_a_breach_of_everything_says_so() -> None:
-    world = World(until=600)
-    world.sentinel("team-c", breaches={("api/secrets", "anonymous", "*"): lambda now: 297 if now >= 300 else 0})
-
-    labels = {"tenant": "team-c", "target": "*", "check": "api/secrets", "identity": "anonymous"}
-    world.annotated(
-        "SentinelIsolationBreach",
-        300,
-        common("SentinelIsolationBreach", "critical", **labels),
-        links("SentinelIsolationBreach", "?var-tenant=team-c&var-target=%2A")
-        | {
-            "summary": "A tenant is let in where it must be denied.",
-            "description": "Tenant team-c, asking as identity anonymous, gets into every namespace of the cluster "
-            "(check api/secrets), since 1970-01-01 00:04:57 +0000 UTC. The request, its Audit-Id and the command that "
-            "repeats it are in the log of that sentinel. It ends by proof only: two rounds in which the same question "
-            "is denied.",
-        },
-    )
-    world.judge()
 
 
 def test_a_dead_api_server_is_named_with_its_reason_and_then_with_its_recovery() -> None:
@@ -385,36 +339,6 @@ def test_the_witness_s_blindness_says_whose_word_is_left() -> None:
             "is kept out of namespace team-b. Reasons: token. What is known is that tenant's own word, and no breach "
             "there can end.",
             "target_owner": "Search",
-        },
-    )
-    world.judge()
-
-
-def test_a_page_about_cross_talk_says_who_is_given_it_by_which_gateway_and_what_ends_it() -> None:
-    world = World(until=500, tenants=2, witness=True, only=("breach", "gateway"), config={"gateways": rules.GATEWAYS})
-    world.sentinel(
-        "team-a", breaches={("crosstalk", "self", "gateway/chat"): lambda now: 295.0 if now >= 300 else None}
-    )
-
-    world.annotated(
-        "SentinelIsolationBreach",
-        310,
-        common(
-            "SentinelIsolationBreach",
-            "critical",
-            tenant="team-a",
-            check="crosstalk",
-            identity="self",
-            target="gateway/chat",
-        ),
-        links("SentinelIsolationBreach", "?var-tenant=team-a&var-target=gateway%2Fchat")
-        | PAYMENTS
-        | {
-            "summary": "A tenant is let in where it must be denied.",
-            "description": "Tenant team-a is given what gateway chat answered somebody else (check crosstalk), since "
-            "1970-01-01 00:04:55 +0000 UTC. Seen now by the tenant's sentinel. Whose mark it bore, where, and the "
-            "request's id are in the log of whoever got it. It ends by proof only: two answers of that gateway in a row, "
-            "whole, with the asker's own mark and nobody else's.",
         },
     )
     world.judge()
