@@ -187,7 +187,7 @@ def test_everything_lies_inside_the_frame_and_the_axis_can_be_read(outage):
             assert 0 <= float(node.attrib.get(name, 0)) <= failover_svg.WIDTH
 
 
-HOSTILE = '<script>alert("x")</script>&\x00\x1b\ud800'
+HOSTILE = '<script>alert("x")</script>&\x00\x1b\ud800\u202e'
 
 
 def test_a_name_is_text_whatever_it_is():
@@ -198,6 +198,7 @@ def test_a_name_is_text_whatever_it_is():
     assert not list(drawn.root.iter(f"{SVG}script"))
     assert "<script" not in drawn.text
     drawn.text.encode()
+    assert "\u202e" not in drawn.text, "nothing turns round what comes after it"
     assert any(word and word.endswith("…") for word in drawn.words), "what is too long for its place is cut"
 
 
