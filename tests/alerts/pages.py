@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from tests.alerts import promtool, rules
 from tests.alerts.table import At, Given, Moments
 from tests.alerts.world import STEP
@@ -51,7 +49,7 @@ class Pages:
 
     def judge(self) -> None:
         """Both promtools, or AssertionError with what they say."""
-        files = self._rules()
+        files = rules.of_alerts(self._files, self._alerts)
         test = {
             "interval": f"{STEP}s",
             "input_series": self._moments.series(),
@@ -61,16 +59,6 @@ class Pages:
         case = {"rule_files": list(files), "evaluation_interval": f"{STEP}s", "tests": [test]}
         if said := promtool.complaints(files, case):
             raise AssertionError(said)
-
-    def _rules(self) -> dict[str, str]:
-        found = {}
-        for name, text in rules.rule_files(self._files).items():
-            groups = yaml.load(text, yaml.CSafeLoader)["groups"]
-            for group in groups:
-                group["rules"] = [rule for rule in group["rules"] if rule.get("alert") in self._alerts]
-            if any(group["rules"] for group in groups):
-                found[name] = yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, width=10**6)
-        return found
 
 
 def since(second: int, value: float | At = 1.0) -> Given:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -110,6 +110,18 @@ def order(files: dict[str, str]) -> list[str]:
         for name in ("breach", "blind", "witness", "self", "gateway", "drill", "paging", "budget")
         if f"{name}.rules.yaml" in files
     ]
+
+
+def of_alerts(files: Mapping[str, str], alerts: Collection[str]) -> dict[str, str]:
+    """The rule files with these alerts alone: what other rules record has to be given."""
+    found = {}
+    for name, text in rule_files(files).items():
+        groups = yaml.load(text, yaml.CSafeLoader)["groups"]
+        for group in groups:
+            group["rules"] = [rule for rule in group["rules"] if rule.get("alert") in alerts]
+        if any(group["rules"] for group in groups):
+            found[name] = yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, width=10**6)
+    return found
 
 
 def every_rule(files: dict[str, str]) -> Iterator[Rule]:

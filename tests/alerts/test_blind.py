@@ -134,7 +134,7 @@ def test_with_rounds_stretched_to_a_minute_stale_is_three_minutes() -> None:
     world.sentinel("team-a", more=rounds, stalled_at=600)
 
     # Whoever is late by less is told of by what is not proven meanwhile: last at 540.
-    world.fires("SentinelBlind", at=730, until=780, tenant="team-a", target="*")
+    world.fires("SentinelBlind", at=730, until=810, tenant="team-a", target="*")
     world.fires("SentinelStale", at=780, tenant="team-a")
     world.nothing_else()
     world.judge()
@@ -263,14 +263,14 @@ def test_a_sentinel_that_asks_nothing_any_more_is_one_page_whichever_target_is_d
 
 
 def test_a_target_that_is_due_long_before_the_cluster_scope_does_not_wait() -> None:
-    world = World(until=500, tenants=2)
+    world = World(until=600, tenants=2)
     older = 'sentinel_oldest_proof_timestamp_seconds{target="team-b"}'
     world.sentinel(
         "team-a", outage=(310, FOREVER), reason="door", forgets=["team-b"], more={older: lambda now: min(now, 250)}
     )
 
     # And it goes on, until the cluster scope is blind as well.
-    world.fires("SentinelBlind", at=440, until=490, tenant="team-a", target="team-b")
+    world.fires("SentinelBlind", at=440, until=520, tenant="team-a", target="team-b")
     world.stands("SentinelBlind", at=490, tenant="team-a", target="*")
     world.judge()
 

@@ -292,7 +292,7 @@ def test_a_grant_that_cannot_be_tried_and_a_binding_without_its_role_are_warning
     world.sentinel("team-a", more={'sentinel_review_only{target="team-b"}': lambda now: float(300 <= now < 500)})
     world.sentinel("team-c", more={'sentinel_latent_grant{target="*"}': lambda now: float(300 <= now < 500)})
 
-    world.fires("SentinelReviewOnly", at=300, until=500, tenant="team-a", target="team-b")
-    world.fires("SentinelLatentGrant", at=300, until=500, tenant="team-c", target="*")
+    world.fires("SentinelReviewOnly", at=300, until=530, tenant="team-a", target="team-b")
+    world.fires("SentinelLatentGrant", at=300, until=530, tenant="team-c", target="*")
     world.nothing_else()
     world.judge()

@@ -253,7 +253,7 @@ def test_time_scale_reaches_every_duration_and_every_number_of_seconds() -> None
 
 def durations(rule: rules.Rule) -> list[float]:
     """Seconds of each range, `for` and bare number that stands for seconds."""
-    text = rule["expr"] + f" [{rule.get('for', '0s')}]"
+    text = rule["expr"] + f" [{rule.get('for', '0s')}] [{rule.get('keep_firing_for', '0s')}]"
     ranges = [
         float(n) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
         for n, unit in re.findall(r"[\[:](\d+)(ms|s|m|h)(?=[\]:])", text)

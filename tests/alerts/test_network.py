@@ -156,7 +156,7 @@ def test_a_beacon_that_is_not_ready_is_a_warning_about_whose_it_is_after_a_drain
     seen = world(900)
     seen.witness(more=beacons("team-b", said((0, 2)), said((0, 2), (300, 1), (800, 2))))
 
-    seen.fires("SentinelBeaconDown", at=600, until=800, tenant="team-b")
+    seen.fires("SentinelBeaconDown", at=600, until=830, tenant="team-b")
     seen.annotated(
         "SentinelBeaconDown",
         600,
@@ -213,7 +213,7 @@ def test_the_witness_that_nobody_hears_is_one_page_and_not_one_per_border() -> N
     for tenant in TENANTS[:3]:
         seen.sentinel(tenant, blind=dark | {"team-b-jobs": (300, 600)}, reason="roster")
 
-    seen.fires("SentinelNetworkBlind", at=370, until=720)
+    seen.fires("SentinelNetworkBlind", at=370, until=750)
     page(seen, "between any tenants: half of the sentinels or more say the same", "roster", {})
     seen.nothing_else()
     seen.judge()
@@ -224,7 +224,7 @@ def test_a_tenant_that_cannot_get_out_is_one_page_about_it() -> None:
     dark: dict[str, Any] = dict.fromkeys(TENANTS, (300, 600))
     seen.sentinel("team-a", blind=dark, reason="beacon")
 
-    seen.fires("SentinelNetworkBlind", at=370, until=720, tenant="team-a")
+    seen.fires("SentinelNetworkBlind", at=370, until=750, tenant="team-a")
     page(seen, "from tenant team-a", "beacon", {"tenant": "team-a"}, **PAYMENTS)
     seen.nothing_else()
     seen.judge()
@@ -236,7 +236,7 @@ def test_a_target_that_nobody_can_prove_is_one_page_about_whose_it_is() -> None:
         seen.sentinel(tenant, blind={"team-b-jobs": (300, 600)}, reason="live")
 
     whose = {"tenant": "team-b", "target": "team-b-jobs"}
-    seen.fires("SentinelNetworkBlind", at=370, until=720, **whose)
+    seen.fires("SentinelNetworkBlind", at=370, until=750, **whose)
     page(
         seen,
         "into namespace team-b-jobs of tenant team-b, from any tenant",

@@ -126,7 +126,7 @@ def test_a_broken_way_pages_at_once_and_names_itself_until_it_is_mended() -> Non
     world = town(until=400, more={broken("push"): lambda now: 1 if 100 <= now < 300 else 0})
 
     world.annotated(BROKEN, 100, *broken_by_push("1970-01-01 00:00:00 +0000 UTC"))
-    world.fires(BROKEN, at=100, until=300, broken="push")
+    world.fires(BROKEN, at=100, until=330, broken="push")
     world.nothing_else()
     world.judge()
 
@@ -166,7 +166,7 @@ def test_a_witness_that_is_gone_says_nothing_of_the_way_and_one_that_is_back_beg
         until=600, more={broken("push"): lambda now: int(100 <= now < 200)}, lives=[(BEGIN, 190), (400, FOREVER)]
     )
 
-    world.fires(BROKEN, at=100, until=190, broken="push")
+    world.fires(BROKEN, at=100, until=220, broken="push")
     world.nothing_else()
     world.judge()
 
@@ -175,7 +175,7 @@ def test_a_beat_that_is_missing_is_told_after_six_periods() -> None:
     beats = "sentinel_heartbeat_last_success_timestamp_seconds"
     world = town(until=900, more={beats: lambda now: 300 if 300 <= now < 600 else now // 30 * 30})
 
-    world.fires("SentinelHeartbeatMissing", at=490, until=600)
+    world.fires("SentinelHeartbeatMissing", at=490, until=630)
     world.nothing_else()
     world.judge()
 

@@ -29,7 +29,7 @@ def told(slow: Value, verified: Value = lambda now: now) -> dict[str, Value]:
 def test_a_page_that_takes_longer_than_promised_is_told_after_two_looks() -> None:
     world = town(until=1300, more=told(lambda now: 301 if 300 <= now < 1200 else 300))
 
-    world.fires("SentinelPagingTooSlow", at=920, until=1200, alert="SentinelIsolationBreach")
+    world.fires("SentinelPagingTooSlow", at=920, until=1230, alert="SentinelIsolationBreach")
     world.nothing_else()
     world.judge()
 

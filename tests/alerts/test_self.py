@@ -12,7 +12,7 @@ def test_asking_as_somebody_else_pages_at_once() -> None:
     world = World(until=600)
     world.sentinel("team-a", more={'sentinel_wrong_identity{identity="self"}': lambda now: float(300 <= now < 500)})
 
-    world.fires("SentinelWrongIdentity", at=300, until=500, tenant="team-a", identity="self")
+    world.fires("SentinelWrongIdentity", at=300, until=530, tenant="team-a", identity="self")
     world.nothing_else()
     world.judge()
 
@@ -24,7 +24,7 @@ def test_a_token_with_less_than_90_s_left_is_a_warning() -> None:
         "team-a", more={expiry % "self": lambda now: 1000 if now < 1100 else 4600, expiry % "ci": lambda now: 0}
     )
 
-    world.fires("SentinelTokenExpiring", at=920, until=1100, tenant="team-a", identity="self")
+    world.fires("SentinelTokenExpiring", at=920, until=1130, tenant="team-a", identity="self")
     world.nothing_else()
     world.judge()
 
@@ -44,7 +44,7 @@ def test_another_configuration_than_the_chart_rendered_is_a_warning_after_5_minu
     world.sentinel("team-a", more=edited)
     world.sentinel("team-b", more={'sentinel_config_hash{file="edited"}': lambda now: 1 if 300 <= now < 590 else None})
 
-    world.fires("SentinelConfigDrift", at=600, until=900, tenant="team-a")
+    world.fires("SentinelConfigDrift", at=600, until=930, tenant="team-a")
     world.nothing_else()
     world.judge()
 
@@ -134,7 +134,7 @@ def test_types_that_are_not_asked_about_after_three_discoveries_are_a_warning() 
     world.sentinel("team-a", more={"sentinel_types_uncovered{}": lambda now: 2 if 300 <= now < 600 else 0})
     world.sentinel("team-b", more={"sentinel_types_uncovered{}": lambda now: 2 if 300 <= now < 470 else 0})
 
-    world.fires("SentinelTypesUncovered", at=480, until=600, tenant="team-a", why="new")
+    world.fires("SentinelTypesUncovered", at=480, until=630, tenant="team-a", why="new")
     world.nothing_else()
     world.judge()
 
@@ -153,7 +153,7 @@ def test_a_journal_that_cannot_be_written_is_a_warning_after_a_minute_as_long_as
     world.sentinel("team-a", more={"sentinel_journal_failing{}": lambda now: float(300 <= now < 600)})
     world.sentinel("team-b", more={"sentinel_journal_failing{}": lambda now: float(300 <= now < 350)})
 
-    world.fires("SentinelJournalFailing", at=360, until=600, tenant="team-a", why="not written")
+    world.fires("SentinelJournalFailing", at=360, until=630, tenant="team-a", why="not written")
     world.nothing_else()
     world.judge()
 
@@ -162,7 +162,7 @@ def test_lines_that_a_journal_lost_are_a_warning_for_five_minutes_though_it_is_w
     world = World(until=1200, tenants=2)
     world.sentinel("team-a", more={"sentinel_journal_lost_total{}": lambda now: float(now >= 300)})
 
-    world.fires("SentinelJournalFailing", at=360, until=590, tenant="team-a", why="not written")
+    world.fires("SentinelJournalFailing", at=360, until=620, tenant="team-a", why="not written")
     world.nothing_else()
     world.judge()
 
@@ -204,7 +204,7 @@ def test_lines_that_the_witness_lost_and_heads_that_nobody_takes_of_it_are_told_
         }
     )
 
-    world.fires("SentinelJournalFailing", at=360, until=590, why="not written")
-    world.fires("SentinelJournalFailing", at=1850, until=2400, why="not anchored")
+    world.fires("SentinelJournalFailing", at=360, until=620, why="not written")
+    world.fires("SentinelJournalFailing", at=1850, until=2430, why="not anchored")
     world.nothing_else()
     world.judge()

@@ -132,7 +132,7 @@ def test_a_tenant_that_says_shut_while_the_witness_gets_in_is_told_of_after_thre
     world.witness(breaches=witness((300, 299), (600, 0)))
 
     world.fires("SentinelIsolationBreach", at=300, until=600, **LABELS)
-    world.fires("SentinelDisagreement", at=400, until=600, **LABELS, seen_by="witness")
+    world.fires("SentinelDisagreement", at=400, until=630, **LABELS, seen_by="witness")
     world.nothing_else()
     world.judge()
 
@@ -143,7 +143,7 @@ def test_a_tenant_that_gets_in_where_the_witness_does_not_is_told_of_too() -> No
     world.witness(breaches=witness((300, None), (350, 0)))
 
     world.fires("SentinelIsolationBreach", at=300, until=700, **LABELS)
-    world.fires("SentinelDisagreement", at=450, until=700, **LABELS, seen_by="tenant")
+    world.fires("SentinelDisagreement", at=450, until=730, **LABELS, seen_by="tenant")
     world.nothing_else()
     world.judge()
 
@@ -184,7 +184,7 @@ def test_the_witnesss_journal_warns_by_itself_and_of_no_tenant() -> None:
     world = town(until=1000)
     world.witness(more={"sentinel_journal_failing{}": lambda now: float(300 <= now < 600)})
 
-    world.fires("SentinelJournalFailing", at=360, until=600, why="not written")
+    world.fires("SentinelJournalFailing", at=360, until=630, why="not written")
     world.nothing_else()
     world.judge()
 
@@ -198,9 +198,9 @@ def test_a_watch_that_is_told_nothing_or_not_everything_is_a_warning() -> None:
     }
     world.witness(more=series)
 
-    world.fires("SentinelWatchBroken", at=360, until=600, kind="Role")
+    world.fires("SentinelWatchBroken", at=360, until=630, kind="Role")
     world.fires("SentinelWatchBroken", at=560, kind="ClusterRoleBinding")
-    world.gone("SentinelWatchBroken", at=1420, kind="ClusterRoleBinding")
+    world.gone("SentinelWatchBroken", at=1450, kind="ClusterRoleBinding")
     world.nothing_else()
     world.judge()
 
@@ -210,7 +210,7 @@ def test_accounts_that_nobody_asks_as_are_a_warning_of_their_tenant() -> None:
     counted = 'sentinel_accounts_unwatched{subject="team-a",of="more"}'
     world.witness(more={counted: lambda now: 3 if 300 <= now < 800 else 0})
 
-    world.fires("SentinelAccountsUnwatched", at=600, until=800, tenant="team-a")
+    world.fires("SentinelAccountsUnwatched", at=600, until=830, tenant="team-a")
     world.nothing_else()
     world.judge()
 
