@@ -5,7 +5,7 @@ from tests.alerts.table import At, Given
 from tests.alerts.test_breach_records import ALONE, HEARD, NET, NODES, hole
 
 BREACH = "SentinelIsolationBreach"
-SLOT = 30
+SLOT = 60
 """Nothing here waits."""
 PEOPLE: dict[str, Given] = {
     'sentinel:expected_tenant{tenant="a",owner="Payments",contact="#payments"}': 1,
