@@ -25,6 +25,7 @@ class Rows(Collector):
 
     def __init__(self, name: str, text: str, labels: Labels, registry: CollectorRegistry) -> None:
         """`labels`: their names, in the order in which the values are given. `text`: one line."""
+        self.labels = labels
         self._about = (name, text, labels)
         self._values: dict[Labels, float] = {}
         registry.register(self)

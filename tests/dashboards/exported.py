@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from sentinel.clients.clock import Clock
+from sentinel.clients.exposition import Rows
 from sentinel.core.drill.fault import Variant
 from sentinel.core.drill.result import Setting
 from sentinel.sinks.drill_metrics import ChaosMetrics, DrillMetrics
@@ -42,7 +43,8 @@ def series() -> Mapping[str, frozenset[str]]:
         found |= dict.fromkeys((metric.name, f"{metric.name}_total"), frozenset[str]())
     for registry in (Metrics().registry, WitnessMetrics().registry, shared):
         for name, collector in registry._names_to_collectors.items():
-            labels = {*getattr(collector, "_labelnames", ()), *(["le"] if name.endswith("_bucket") else [])}
+            own = collector.labels if isinstance(collector, Rows) else getattr(collector, "_labelnames", ())
+            labels = {*own, *(["le"] if name.endswith("_bucket") else [])}
             found[name] = found.get(name, frozenset()) | labels
     return found
 
