@@ -9,7 +9,7 @@ from tests.alerts import promtool, rules
 from tests.alerts.table import At, Given, Table
 from tests.alerts.world import STEP, written
 
-FILES = rules.rendered(witness={"enabled": True}, **rules.EVERYTHING, **rules.BELL)
+FILES = rules.rendered(kind="DaemonSet", witness={"enabled": True}, **rules.EVERYTHING, **rules.BELL)
 EXPECTED = {
     'sentinel:expected_tenant{tenant="team-a"}': 1,
     'sentinel:expected_exception{exception="x"}': 1,
@@ -27,6 +27,7 @@ STANDING: Mapping[str, Mapping[str, float]] = {
     "SentinelBlind": {'sentinel:blind_paged:proof_timestamp{tenant="team-a",target="team-b"}': 1},
     "SentinelNetworkBlind": {'sentinel:network_blind_itself:proof_timestamp{tenant="team-a"}': 1},
     "SentinelBeaconDown": {'sentinel:beacons_missing:count{tenant="team-a"}': 1},
+    "SentinelNodeUncovered": {'sentinel:nodes_missing:count{tenant="team-a"}': 1},
     "SentinelCoverageLow": {'sentinel:coverage_low:ratio{tenant="team-a"}': 0.5},
     "SentinelTripwireIncomplete": {
         'sentinel_tripwire_incomplete{job="sentinel",tenant="team-a",target="team-b"}': 1,
