@@ -222,7 +222,8 @@ class TestCommand:
     def test_who_breaks_it_off_takes_it_back(self) -> None:
         with Webhook(answer=500) as broken, Alertmanager(shipped(ticket=webhook(broken))) as manager:
             words = ["notify", "test", "--alertmanager", manager.url, "--within", "10m"]
-            with subprocess.Popen([COMMAND, *words]) as started:
+            # Whoever runs the tests in the background may ignore Ctrl-C, and children inherit that.
+            with subprocess.Popen(["env", "--default-signal=INT", COMMAND, *words]) as started:
                 eventually(manager.alerts, 60, "it is sent")
                 started.send_signal(signal.SIGINT)
 
