@@ -42,6 +42,19 @@ class Receiver:
         """The address, for log lines."""
         return self.url
 
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What a proxy before one of several replicas wants to hear."""
+        if not self.name:
+            return None
+        port = urlsplit(self.url).port
+        return {"Host": f"{self.name}:{port}" if port else self.name}
+
+    @property
+    def tls(self) -> str | None:
+        """The name that its certificate has to bear, where that is not the URL's host."""
+        return self.name if self.name and self.url.startswith("https") else None
+
 
 class Alertmanagers(Session):
     """A session to all of them, used as `async with`."""
@@ -97,13 +110,11 @@ class Alertmanagers(Session):
 
     async def _send(self, receiver: Receiver, data: bytes) -> tuple[int, str]:
         assert self._session is not None, "post is called inside `async with`"
-        headers = {"Host": host_of(receiver)} if receiver.name else None
-        tls = receiver.name if receiver.url.startswith("https") else None
         async with self._session.post(
             receiver.url + _ALERTS,
             data=data,
-            headers=headers,
-            server_hostname=tls,
+            headers=receiver.headers,
+            server_hostname=receiver.tls,
             allow_redirects=False,
         ) as response:
             said = await response.content.read(_SAID)
@@ -117,12 +128,6 @@ def _at(address: str, parts: SplitResult) -> Receiver:
     where = f"{host}:{parts.port}" if parts.port else host
     url = urlunsplit((parts.scheme, where, parts.path.rstrip("/"), "", ""))
     return Receiver(url, parts.hostname or "")
-
-
-def host_of(receiver: Receiver) -> str:
-    """What a proxy before it wants to hear."""
-    port = urlsplit(receiver.url).port
-    return f"{receiver.name}:{port}" if port else receiver.name
 
 
 def _kind(status: int) -> type[Refused | Throttled | BadReply]:

@@ -3,13 +3,11 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from sentinel.clients.alertmanager import Receiver, host_of
+from sentinel.clients.alertmanager import Receiver
 from sentinel.clients.reading import Reader
 
 
 async def standing(reader: Reader, receiver: Receiver, **labels: str) -> Any:
     """Its list, as JSON that nobody has looked at. Raises ClientError with a sentence."""
-    headers = {"Host": host_of(receiver)} if receiver.name else None
-    tls = receiver.name if receiver.name and receiver.url.startswith("https") else None
     wanted = urlencode([("filter", f'{name}="{value}"') for name, value in labels.items()])
-    return await reader.get(f"{receiver}/api/v2/alerts?{wanted}", headers, tls)
+    return await reader.get(f"{receiver}/api/v2/alerts?{wanted}", receiver.headers, receiver.tls)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from sentinel.clients.alertmanager import Receiver, host_of
+from sentinel.clients.alertmanager import Receiver
 from sentinel.clients.reading import Reader
 from sentinel.core.api.reply import clean
 from sentinel.core.paging.delivery import Counts, Group, Key, Tally, groups
@@ -19,7 +19,7 @@ _GROUPS = "alertmanager_dispatcher_aggregation_groups"
 
 async def counts(reader: Reader, receiver: Receiver) -> Counts:
     """Its counters now. Raises ClientError with a sentence."""
-    text = await reader.text(f"{receiver}/metrics", *_named(receiver))
+    text = await reader.text(f"{receiver}/metrics", receiver.headers, receiver.tls)
     found: dict[str, dict[tuple[Key, str], int]] = defaultdict(dict)
     held = None
     try:
@@ -36,18 +36,11 @@ async def counts(reader: Reader, receiver: Receiver) -> Counts:
 
 async def held(reader: Reader, receiver: Receiver, label: str, value: str) -> tuple[Group, ...]:
     """The groups it holds now, ours by its label. Raises ClientError with a sentence."""
-    said = await reader.get(f"{receiver}/api/v2/alerts/groups", *_named(receiver))
+    said = await reader.get(f"{receiver}/api/v2/alerts/groups", receiver.headers, receiver.tls)
     try:
         return groups(said, label, value)
     except ValueError as error:
         raise BadReply(f"{receiver}: {clean(str(error), 300)}") from error
-
-
-def _named(receiver: Receiver) -> tuple[dict[str, str] | None, str | None]:
-    """What TLS and proxies before one of several replicas want to hear."""
-    if not receiver.name:
-        return None, None
-    return {"Host": host_of(receiver)}, receiver.name if receiver.url.startswith("https") else None
 
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:

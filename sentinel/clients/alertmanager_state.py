@@ -3,7 +3,7 @@
 import asyncio
 
 from sentinel.clients import foreign_yaml
-from sentinel.clients.alertmanager import Receiver, host_of
+from sentinel.clients.alertmanager import Receiver
 from sentinel.clients.reading import Reader
 from sentinel.core.api.reply import clean
 from sentinel.core.paging.alertmanager import Alertmanager, read
@@ -12,10 +12,8 @@ from sentinel.errors import BadReply
 
 async def look(reader: Reader, receiver: Receiver) -> Alertmanager:
     """How this one runs. Raises ClientError with a sentence."""
-    headers = {"Host": host_of(receiver)} if receiver.name else None
-    tls = receiver.name if receiver.name and receiver.url.startswith("https") else None
-    status = await reader.get(f"{receiver}/api/v2/status", headers, tls)
-    silences = await reader.get(f"{receiver}/api/v2/silences", headers, tls)
+    status = await reader.get(f"{receiver}/api/v2/status", receiver.headers, receiver.tls)
+    silences = await reader.get(f"{receiver}/api/v2/silences", receiver.headers, receiver.tls)
     written = status.get("config") if isinstance(status, dict) else None
     text = written.get("original") if isinstance(written, dict) else None
     config = await asyncio.to_thread(foreign_yaml.loaded, str(receiver), text)

@@ -332,6 +332,12 @@ async def test_the_host_is_the_name_and_not_the_address():
     assert f"Host: localhost:{port}" in heard[0]
 
 
+def test_an_address_of_a_name_is_held_to_the_names_certificate_and_a_url_to_its_own():
+    assert Receiver("https://10.0.0.1:9093", "am.example").tls == "am.example"
+    assert Receiver("http://10.0.0.1:9093", "am.example").tls is None
+    assert (Receiver("https://am.example").tls, Receiver("https://am.example").headers) == (None, None)
+
+
 async def hear(reader, writer, heard):
     heard.append((await reader.readuntil(b"\r\n\r\n")).decode())
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
