@@ -5,12 +5,9 @@ Whoever asks for one alert is answered by its rule and what that reads; whoever 
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-import yaml
-
-Rule = Mapping[str, Any]
+from tests.alerts.rules import Rule, name_of, parsed, text_of
 
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 _ANY_ALERT = re.compile(r'ALERTS(?:_FOR_STATE)?(?!\w|\{[^}]*alertname=")')
@@ -18,7 +15,7 @@ _ANY_ALERT = re.compile(r'ALERTS(?:_FOR_STATE)?(?!\w|\{[^}]*alertname=")')
 
 def needed(files: Mapping[str, str], case: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parsed rule files and the case, without what no question reaches."""
-    loaded = {name: _parsed(files[name]) for name in case.get("rule_files", ())}
+    loaded = {name: parsed(files[name]) for name in case.get("rule_files", ())}
     names = _reached(case, [rule for file in loaded.values() for group in file["groups"] for rule in group["rules"]])
     kept = {
         file: {"groups": [group | {"rules": _of(names, group)} for group in content["groups"]]}
@@ -28,7 +25,7 @@ def needed(files: Mapping[str, str], case: Mapping[str, Any]) -> tuple[dict[str,
 
 
 def _of(names: set[str], group: Mapping[str, Any]) -> list[Rule]:
-    return [rule for rule in group["rules"] if _name(rule) in names]
+    return [rule for rule in group["rules"] if name_of(rule) in names]
 
 
 def _read(names: set[str], test: Mapping[str, Any]) -> list[Any]:
@@ -37,15 +34,19 @@ def _read(names: set[str], test: Mapping[str, Any]) -> list[Any]:
 
 def _reached(case: Mapping[str, Any], rules: list[Rule]) -> set[str]:
     """Every name in the questions, in the rules of these names, and so on; some are labels, which are no rule's name."""
-    alerts = {_name(rule) for rule in rules if "alert" in rule}
+    alerts = {name_of(rule) for rule in rules if "alert" in rule}
     reads: dict[str, set[str]] = {}
     for rule in rules:
-        reads.setdefault(_name(rule), set()).update(_names(_text(rule), alerts))
-    found: set[str] = set()
-    new = {name for test in case["tests"] for text in _questions(test) for name in _names(text, alerts)}
+        reads.setdefault(name_of(rule), set()).update(_names(text_of(rule), alerts))
+    return closed({name for test in case["tests"] for text in _questions(test) for name in _names(text, alerts)}, reads)
+
+
+def closed(names: set[str], next_to: Mapping[str, set[str]]) -> set[str]:
+    """These, what is next to them, what is next to that, and so on."""
+    found, new = set(names), set(names)
     while new:
+        new = {more for name in new for more in next_to.get(name, ())} - found
         found |= new
-        new = {name for one in new for name in reads.get(one, ())} - found
     return found
 
 
@@ -56,18 +57,3 @@ def _questions(test: Mapping[str, Any]) -> list[str]:
 
 def _names(text: str, alerts: set[str]) -> set[str]:
     return set(_NAME.findall(text)) | (alerts if _ANY_ALERT.search(text) else set())
-
-
-def _text(rule: Rule) -> str:
-    """What it reads; annotations may ask as well."""
-    return " ".join([rule["expr"], *rule.get("annotations", {}).values()])
-
-
-def _name(rule: Rule) -> str:
-    return str(rule.get("alert") or rule["record"])
-
-
-@cache
-def _parsed(text: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
-    return loaded

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.alerts import promtool, rules
-from tests.alerts.table import At, Given, Moments
+from tests.alerts.table import Given, Moments
 from tests.alerts.world import STEP
 
 _TIME = re.compile(r"At\(seconds=(-?[\d.]+)\)")
@@ -59,11 +59,6 @@ class Pages:
         case = {"rule_files": list(files), "evaluation_interval": f"{STEP}s", "tests": [test]}
         if said := promtool.complaints(files, case):
             raise AssertionError(said)
-
-
-def since(second: int, value: float | At = 1.0) -> Given:
-    """Nothing before, and this from then on."""
-    return lambda now: value if now >= second else None
 
 
 def common(alert: str, severity: str, **more: str) -> dict[str, str]:

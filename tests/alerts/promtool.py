@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests import parts
 from tests.alerts.needed import needed
+from tests.alerts.rules import in_file, name_of
 
 TOOLS = ("promtool2", "promtool")
 HURRY = {"GOGC": "400"}
@@ -52,9 +51,8 @@ def _expression(files: Mapping[str, str], name: str) -> str:
 
 @cache
 def _expressions(text: str) -> Mapping[str, str]:
-    """Of a rule file by name, the first of each; read once, which takes longer than to judge it."""
-    rules = [rule for group in yaml.load(text, yaml.CSafeLoader)["groups"] for rule in group["rules"]]
-    return {rule.get("record") or rule["alert"]: str(rule["expr"]) for rule in reversed(rules)}
+    """Of a rule file by name, the first of each."""
+    return {name_of(rule): str(rule["expr"]) for rule in reversed(in_file(text))}
 
 
 def _said(tool: str, files: Mapping[str, str]) -> str:

@@ -116,12 +116,34 @@ def of_alerts(files: Mapping[str, str], alerts: Collection[str]) -> dict[str, st
     """The rule files with these alerts alone: what other rules record has to be given."""
     found = {}
     for name, text in rule_files(files).items():
-        groups = yaml.load(text, yaml.CSafeLoader)["groups"]
-        for group in groups:
-            group["rules"] = [rule for rule in group["rules"] if rule.get("alert") in alerts]
+        groups = [
+            group | {"rules": [rule for rule in group["rules"] if rule.get("alert") in alerts]}
+            for group in parsed(text)["groups"]
+        ]
         if any(group["rules"] for group in groups):
             found[name] = yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, width=10**6)
     return found
+
+
+@functools.cache
+def parsed(text: str) -> dict[str, Any]:
+    """One rule file, for reading only: it is read once, which takes longer than to judge it."""
+    loaded: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
+    return loaded
+
+
+def in_file(text: str) -> list[Rule]:
+    """All rules of one file, in their order."""
+    return [rule for group in parsed(text)["groups"] for rule in group["rules"]]
+
+
+def name_of(rule: Mapping[str, Any]) -> str:
+    return str(rule.get("record") or rule["alert"])
+
+
+def text_of(rule: Mapping[str, Any]) -> str:
+    """Where other rules may be named; annotations may ask as well."""
+    return " ".join([rule["expr"], *rule.get("annotations", {}).values()])
 
 
 def every_rule(files: dict[str, str]) -> Iterator[Rule]:

@@ -27,6 +27,16 @@ Given = float | At | None | Callable[[int], "float | At | None"]
 """What is scraped, by seconds after the row's moment (so all are negative, or 0); None: nothing, the series is not there."""
 
 
+def until(second: float, value: float | At = 1.0) -> Given:
+    """There until this one, and nothing since."""
+    return lambda now: value if now <= second else None
+
+
+def since(second: float, value: float | At = 1.0) -> Given:
+    """Nothing before, and this from then on."""
+    return lambda now: value if now >= second else None
+
+
 class Moments:
     """Situations one after the other, each looked at when it ends; nothing is left of the one before."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.alerts import rules
-from tests.alerts.table import At, Given, Table
+from tests.alerts.table import At, Given, Table, until
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -16,11 +16,6 @@ WHOLE_ROUNDS = ("ready", "token", "whoami", "canary", "decoy", "limited", "recon
 
 PAIR = 'tenant="a",target="b"'
 NO_ROWS: dict[str, float | At] = {}
-
-
-def until(seconds: float, value: float | At = 1) -> Given:
-    """There until so many seconds before the moment."""
-    return lambda now: value if now <= seconds else None
 
 
 def told(name: str, labels: str, pod: str = "1") -> str:

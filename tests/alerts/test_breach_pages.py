@@ -1,7 +1,7 @@
 """What the pages about breaches say, word by word, in the second in which each begins."""
 
-from tests.alerts.pages import Pages, common, links, since
-from tests.alerts.table import At, Given
+from tests.alerts.pages import Pages, common, links
+from tests.alerts.table import At, Given, since
 from tests.alerts.test_breach_records import ALONE, HEARD, NET, NODES, hole
 
 BREACH = "SentinelIsolationBreach"

@@ -31,11 +31,6 @@ def witnessed(labels: str, pod: int = 1) -> str:
     return f"sentinel_witness_breach_since_timestamp_seconds{{{own},{labels[1:].replace('tenant=', 'subject=', 1)}"
 
 
-def until(seconds: float, value: float | At = 1) -> Given:
-    """There until so many seconds before the moment."""
-    return lambda now: value if now <= seconds else None
-
-
 EXPECTED: dict[str, Given] = {
     f"sentinel:expected_{what}": 1
     for what in (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.alerts import promtool, rules
-from tests.alerts.table import At, Given, Table
+from tests.alerts.table import At, Given, Table, until
 from tests.alerts.world import STEP, written
 
 FILES = rules.rendered(kind="DaemonSet", witness={"enabled": True}, **rules.EVERYTHING, **rules.BELL)
@@ -126,11 +126,7 @@ def test_the_time_since_when_outlives_one_scrape_that_fails_and_not_two(rule: st
         ("one failed", 1, {recorded: At(-500)}),
         ("two failed", 2, {labels: At(0)}),
     ):
-        given: dict[str, Given] = {**EXPECTED, **seen, recorded: _until(-missing * STEP)}
+        given: dict[str, Given] = {**EXPECTED, **seen, recorded: until(-(missing + 1) * STEP, At(-500))}
         table.row(name, given, wanted)
     table.row("it ended", {**EXPECTED, recorded: At(-500)}, {})
     table.judge()
-
-
-def _until(second: int) -> Given:
-    return lambda now: At(-500) if now < second else None

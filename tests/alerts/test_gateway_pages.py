@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.alerts import rules
-from tests.alerts.pages import Pages, common, links, since
-from tests.alerts.table import At, Given
+from tests.alerts.pages import Pages, common, links
+from tests.alerts.table import At, Given, since
 
 EXPECTED = 'sentinel:expected_gateway{gateway="chat",primary="openai",shows="true"}'
 VISITOR = 'job="sentinel-visitor",gateway="chat"'

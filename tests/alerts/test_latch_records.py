@@ -5,8 +5,8 @@ Each table is one rule; what others record is given. In the names of rows *it* i
 
 import pytest
 
-from tests.alerts.table import At, Given, Table
-from tests.alerts.test_breach_records import ALONE, HEARD, NET, NETWORK, NODES, WITNESS, hole, shown, until, witnessed
+from tests.alerts.table import At, Given, Table, until
+from tests.alerts.test_breach_records import ALONE, HEARD, NET, NETWORK, NODES, WITNESS, hole, shown, witnessed
 
 Wanted = dict[str, float | At]
 

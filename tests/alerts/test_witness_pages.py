@@ -1,8 +1,8 @@
 """What is said of the witness's ways to be told: its watch, what it refuses, what it knows of Prometheus."""
 
 from tests.alerts import rules
-from tests.alerts.pages import Pages, common, links, since
-from tests.alerts.table import At
+from tests.alerts.pages import Pages, common, links
+from tests.alerts.table import At, since
 from tests.alerts.test_self_records import EXPECTED
 
 

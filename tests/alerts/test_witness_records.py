@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from tests.alerts import rules
-from tests.alerts.table import At, Given, Table
+from tests.alerts.table import At, Given, Table, until
 from tests.alerts.test_self_records import A_WHILE_AGO, EXPECTED, NOW, OTHER, Recorded, Series, counted, witnessed
 from tests.alerts.world import World
 
@@ -25,11 +25,6 @@ def remembering(rule: str) -> Table:
 def witness(metric: str, labels: str = "", pod: str = "one") -> str:
     """A series of the witness's."""
     return f'{metric}{{job="sentinel-witness",instance="{pod}"{labels and ","}{labels}}}'
-
-
-def until(seconds: float, value: float | At = 1) -> Given:
-    """There until so many seconds before the moment."""
-    return lambda now: value if now <= seconds else None
 
 
 def test_a_period_is_what_the_witness_says_and_what_is_planned_where_it_says_nothing() -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import yaml
 
 from tests.alerts import lint
+from tests.alerts.rules import Rule, name_of
 from tests.mutation import cases, shipped
 from tests.mutation.hunt import Hunt
-from tests.mutation.mutants import Mutant, Rule, distinct, mutants, name_of
+from tests.mutation.mutants import Mutant, distinct, mutants
 
 EXCUSED = Path(__file__).with_name("equivalent.yaml")
 

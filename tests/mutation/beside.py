@@ -14,8 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from tests.alerts.needed import closed
+from tests.alerts.rules import Rule, name_of, text_of
 from tests.mutation.cases import Case
-from tests.mutation.mutants import Mutant, Rule, name_of
+from tests.mutation.mutants import Mutant
 
 MARK = re.compile(r"_m(\d+)\b")
 _ALERTS = re.compile(r"ALERTS\{([^}]*)\}")
@@ -31,7 +33,7 @@ class Reach:
         self._needs: dict[str, set[str]] = {}
         recorded = {name_of(rule) for _, rule in case.rules if "record" in rule}
         for _, rule in case.rules:
-            self._needs.setdefault(name_of(rule), set()).update(_metrics(_text(rule)) & recorded)
+            self._needs.setdefault(name_of(rule), set()).update(_metrics(text_of(rule)) & recorded)
         self._gives: dict[str, set[str]] = {}
         for name, needs in self._needs.items():
             for need in needs:
@@ -39,23 +41,10 @@ class Reach:
 
     def of(self, name: str) -> frozenset[str]:
         """The rule's own name, and all that read it, directly or not."""
-        return frozenset(_closed({name}, self._gives))
+        return frozenset(closed({name}, self._gives))
 
     def up(self, names: Iterable[str]) -> set[str]:
-        return _closed(set(names), self._needs)
-
-
-def _closed(names: set[str], next_to: Mapping[str, set[str]]) -> set[str]:
-    found, new = set(names), set(names)
-    while new:
-        new = {more for name in new for more in next_to.get(name, ())} - found
-        found |= new
-    return found
-
-
-def _text(rule: Rule) -> str:
-    """Where other rules may be named."""
-    return " ".join([rule["expr"], *rule.get("annotations", {}).values()])
+        return closed(set(names), self._needs)
 
 
 @cache

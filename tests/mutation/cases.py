@@ -5,15 +5,14 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.alerts import promtool
-from tests.mutation.mutants import Rule
+from tests.alerts.rules import Rule, in_file
 
 FOLDER = Path(__file__).parents[1] / "alerts"
 
@@ -31,7 +30,7 @@ class Case:
     def rules(self) -> Sequence[tuple[str, Rule]]:
         """All that are evaluated, in order, with the file of each."""
         loaded = [str(name) for name in self.asked.get("rule_files", self.files)]
-        return [(name, rule) for name in loaded for rule in rules_of(self.files[name])]
+        return [(name, rule) for name in loaded for rule in in_file(self.files[name])]
 
     @cached_property
     def read_out(self) -> frozenset[str]:
@@ -42,11 +41,6 @@ class Case:
     def written_out(self) -> bool:
         """It asks for expressions, not for what the rules made of them."""
         return "rule_files" not in self.asked
-
-
-@cache
-def rules_of(text: str) -> Sequence[Rule]:
-    return [rule for group in yaml.load(text, yaml.CSafeLoader)["groups"] for rule in group["rules"]]
 
 
 def taken_down(modules: Sequence[str] = ()) -> list[Case]:

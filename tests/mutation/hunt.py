@@ -15,10 +15,11 @@ from threading import Lock
 
 from tests import parts
 from tests.alerts.promtool import HURRY
+from tests.alerts.rules import name_of
 from tests.mutation import beside
 from tests.mutation.beside import Reach
 from tests.mutation.cases import Case
-from tests.mutation.mutants import Mutant, name_of, shape_of
+from tests.mutation.mutants import Mutant, shape_of
 
 ROUNDS = 8
 """Cases that each mutant is held against at most. Hardly one that lived through four was ever noticed by a later one."""

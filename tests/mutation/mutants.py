@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from tests.alerts.rules import Rule, name_of
 from tests.mutation import promql
-
-Rule = dict[str, Any]
 
 STEP = 10
 """Seconds between two evaluations at timeScale 1: what waits by one more or less is one page later or sooner."""
@@ -64,10 +63,6 @@ class Mutant:
 @cache
 def _plain(told: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "#", told)
-
-
-def name_of(rule: Rule) -> str:
-    return str(rule.get("record") or rule["alert"])
 
 
 @cache

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.alerts import rules
+from tests.alerts.rules import Rule
 from tests.alerts.test_conventions import SHIPPED
-from tests.mutation.cases import rules_of
-from tests.mutation.mutants import Rule
 
 WANTED = {"from": "team-a", "to": "team-b", "verbs": ["get"], "resources": ["configmaps"], "reason": "r", "owner": "x"}
 EXCEPTION: dict[str, Any] = {"isolation": {"allow": [WANTED | {"until": "1970-01-01"}]}}
@@ -18,4 +17,4 @@ def every_rule() -> Iterator[tuple[str, Rule]]:
     allowing = rules.rendered(config=EXCEPTION)
     for files in (*reversed(SHIPPED), opaque, allowing):
         for name, text in rules.rule_files(files).items():
-            yield from ((name, rule) for rule in rules_of(text))
+            yield from ((name, rule) for rule in rules.in_file(text))

@@ -12,13 +12,14 @@ import yaml
 from tests import parts
 from tests.alerts import promtool, rules
 from tests.alerts.pages import Pages, common, links
+from tests.alerts.rules import Rule, name_of
 from tests.alerts.table import At
 from tests.alerts.world import World
 from tests.mutation import promql, shipped
 from tests.mutation.__main__ import EXCUSED
 from tests.mutation.cases import Case
 from tests.mutation.hunt import ROUNDS, Hunt
-from tests.mutation.mutants import Mutant, Rule, distinct, mutants, name_of, shape_of
+from tests.mutation.mutants import Mutant, distinct, mutants, shape_of
 
 DOWN = 'sentinel:gateway_down:since_timestamp{gateway="chat"}'
 ONE = {"labels": "{}", "value": 1}
