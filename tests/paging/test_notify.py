@@ -78,6 +78,15 @@ def test_a_receiver_that_takes_it_was_told_and_the_test_is_taken_back(pair: Pair
     assert "delivered  sentinel-page  webhook  1 of 1 requests taken" in text(seen)
 
 
+def test_it_waits_for_no_group_wait(pair: Pair, phone: Webhook) -> None:
+    config = shipped(page=webhook(phone))
+    config["route"]["routes"][0]["group_wait"] = "1h"
+    with Alertmanager(config, binary=pair.alertmanager) as manager:
+        seen = tried(manager)
+
+    assert outcomes(seen) == {"sentinel-page/webhook": DELIVERED}
+
+
 def test_who_answers_400_has_failed_at_once_and_who_answers_500_so_far(pair: Pair) -> None:
     slack = {"slack_configs": [{"api_url": "URL", "channel": "#tickets"}]}
     with Webhook(answer=400) as wrong_key, Webhook(answer=500) as broken:
